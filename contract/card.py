@@ -1,0 +1,169 @@
+"""The model card: what is known about one version. `card.json` beside the model file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from contract.errors import CorruptArtifact
+from contract.schema import Label
+
+StopReason = Literal["max_epochs", "converged", "plateau", "diverged"]
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Identity of the model file: its size and its SHA-256 as 64 hexadecimal digits."""
+
+    size_bytes: int
+    sha256: str
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows went where. `train + valid + test` are the rows used; `dropped` had no label."""
+
+    train: int
+    valid: int
+    test: int
+    dropped: int
+
+
+class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the rows came from. `sha256` is the file's, or for a built-in table that of its content."""
+
+    source: str
+    sha256: str
+    n_rows: int
+    n_columns: int
+    target: str
+    rows: Rows
+    class_counts: tuple[int, ...]
+    excluded: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+
+
+class ClassMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """One class against the rest. Precision is 0 where the class was never predicted."""
+
+    label: Label
+    n_samples: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How the model did on rows it was not fitted on.
+
+    `brier` sums over the classes: 0 is perfect, 2 the worst. `ece` is the expected calibration error over 15 bins of
+    equal width. `majority_accuracy` is what always answering the commonest class would reach. Rows of
+    `confusion_matrix` are labels, columns predictions.
+    """
+
+    n_samples: int
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    brier: float
+    ece: float
+    majority_accuracy: float
+    per_class: tuple[ClassMetrics, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The temperature that the logits were divided by, fitted on the valid rows, and what it changed there."""
+
+    temperature: float
+    log_loss_before: float
+    log_loss_after: float
+    ece_before: float
+    ece_after: float
+
+
+class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass over the train rows.
+
+    `train_loss` is the mean over the epoch's batches, `valid_loss` that after its last step. `gradient_norm` (L2, mean
+    over the steps) and `update_ratio` (norm of the last step's change ÷ norm of the parameters) tell a step size that
+    is too small (below about 1e-5) or too large (above about 1e-1).
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    gradient_norm: float
+    update_ratio: float
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the loop. The published weights are those after `best_epoch`."""
+
+    stop_reason: StopReason
+    n_epochs: int
+    best_epoch: int
+    n_parameters: int
+    seconds: float
+    history: tuple[EpochRecord, ...]
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """The exported graph against torch: the largest difference of a logit, relative to `tolerance`'s scale."""
+
+    n_samples: int
+    max_error: float
+    tolerance: float
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A few rows with the logits that torch gave for them; a loader compares its own answers before it serves.
+
+    `x_num` holds None for a missing number.
+    """
+
+    x_num: tuple[tuple[float | None, ...], ...]
+    x_cat: tuple[tuple[str, ...], ...]
+    logits: tuple[tuple[float, ...], ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What training knows of a model, before it has a version."""
+
+    config: dict[str, Json]
+    data: DataFacts
+    training: Training
+    calibration: Calibration | None
+    metrics: Metrics
+    parity: Parity
+    probe: Probe
+    libraries: dict[str, str]
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """`card.json`. `parent_version` is the version that was current when this one was published; time is UTC."""
+
+    format: Literal[1] = 1
+    name: str
+    version: int
+    parent_version: int | None
+    created_at: str
+    model_file: ModelFile
+    report: Report
+
+    def encode(self) -> bytes:
+        """The bytes of `card.json`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+    @classmethod
+    def decode(cls, content: bytes) -> Card:
+        """The card that `content` holds.
+
+        Raises:
+            CorruptArtifact: it is not a card.
+        """
+        try:
+            return msgspec.json.decode(content, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise CorruptArtifact(f"a model card must be readable: {error}") from error

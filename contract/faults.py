@@ -1,0 +1,141 @@
+"""What is wrong with rows that do not fit a model: every fault counted, the first of them spelt out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from contract.errors import Fault, InvalidRows
+from contract.schema import CategoricalFeature, Feature, Schema
+
+MAX_FAULTS = 50
+"""How many faults an error spells out. Bodies come from strangers: what a fault costs must not grow with their size."""
+MAX_SHOWN = 60
+"""How many characters of a wrong value an error shows."""
+
+NUMBER = "a finite float32 number or null"
+TEXT = "a string or null"
+
+
+def is_integer_coded(categories: Sequence[str]) -> bool:
+    """Whether all categories are whole numbers, so that an integer cell may stand for its decimal text."""
+    return bool(categories) and all(text.removeprefix("-").isdecimal() for text in categories)
+
+
+def is_boolean(categories: Sequence[str]) -> bool:
+    """Whether the categories are `true` and `false`, so that a boolean cell may stand for its JSON text."""
+    return bool(categories) and set(categories) <= {"true", "false"}
+
+
+def text_types(feature: CategoricalFeature) -> frozenset[type]:
+    """The types of cell that a categorical feature takes."""
+    integer = {int} if is_integer_coded(feature.categories) else set()
+    boolean = {bool} if is_boolean(feature.categories) else set()
+    return frozenset({str, type(None), *integer, *boolean})
+
+
+def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
+    """The error that lists what is wrong with `rows`.
+
+    The cells of a row that has the wrong shape are not looked at; in the others every wrong cell is a fault.
+    """
+    by_name = bool(rows) and isinstance(rows[0], dict)
+    shape_faults: list[Fault] = []
+    n_faults = 0
+    kept: list[int] = []
+    for index, row in enumerate(rows):
+        n_wrong = _count_shape_faults(schema, row, by_name=by_name)
+        if not n_wrong:
+            kept.append(index)
+        elif len(shape_faults) < MAX_FAULTS:
+            shape_faults += _shape_faults(schema, index, row, by_name=by_name)
+        n_faults += n_wrong
+    cell_faults, n_wrong = _cell_faults(schema, rows, np.array(kept, dtype=np.int64), by_name=by_name)
+    n_faults += n_wrong
+    if not n_faults:
+        raise AssertionError("rows that could not be read must have a fault")
+    first = sorted(shape_faults + cell_faults, key=lambda fault: fault.row)[:MAX_FAULTS]
+    return InvalidRows(first, n_faults)
+
+
+def show(value: object) -> str:
+    """A value as JSON, shortened."""
+    try:
+        return shorten(json.dumps(value))
+    except (TypeError, ValueError):
+        return type(value).__name__
+
+
+def shorten(text: str) -> str:
+    """The first `MAX_SHOWN` characters."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _count_shape_faults(schema: Schema, row: Any, *, by_name: bool) -> int:
+    if by_name:
+        return len({feature.name for feature in schema.features} ^ row.keys()) if isinstance(row, dict) else 1
+    return int(not isinstance(row, list | tuple) or len(row) != len(schema.features))
+
+
+def _shape_faults(schema: Schema, index: int, row: Any, *, by_name: bool) -> Iterator[Fault]:
+    names = [feature.name for feature in schema.features]
+    if by_name and not isinstance(row, dict):
+        yield Fault(row=index, expected="an object, as the first row is", got=_kind_of(row))
+    elif not by_name and not isinstance(row, list | tuple):
+        yield Fault(row=index, expected="an array of values", got=_kind_of(row))
+    elif by_name:
+        for name in names:
+            if name not in row:
+                yield Fault(row=index, feature=name, expected="a value, or null where it is missing", got="nothing")
+        for name in sorted(row.keys() - set(names))[:MAX_FAULTS]:
+            yield Fault(row=index, feature=shorten(name), expected="only features of the model", got="another")
+    else:
+        yield Fault(row=index, expected=f"{len(names)} values ({shorten(', '.join(names))})", got=str(len(row)))
+
+
+def _cell_faults(schema: Schema, rows: Sequence[Any], kept: np.ndarray, *, by_name: bool) -> tuple[list[Fault], int]:
+    wrong = []
+    for position, feature in enumerate(schema.features):
+        key = feature.name if by_name else position
+        bad = kept[_wrong_cells(feature, [rows[index][key] for index in kept])]
+        wrong.append(np.stack([bad, np.full_like(bad, position)], axis=1))
+    cells = np.concatenate(wrong)
+    first = cells[np.argsort(cells[:, 0], kind="stable")[:MAX_FAULTS]]
+    return [_cell_fault(schema.features[position], rows, index, position) for index, position in first.tolist()], len(
+        cells
+    )
+
+
+def _wrong_cells(feature: Feature, column: Sequence[Any]) -> np.ndarray:
+    """Which cells of a column do not fit its feature: bool `(n_samples,)`."""
+    if isinstance(feature, CategoricalFeature):
+        good = text_types(feature)
+        return np.array([type(cell) not in good for cell in column], dtype=bool)
+    return np.fromiter(map(_is_no_number, column), dtype=bool, count=len(column))
+
+
+def _cell_fault(feature: Feature, rows: Sequence[Any], index: int, position: int) -> Fault:
+    row = rows[index]
+    cell = row[feature.name] if isinstance(row, dict) else row[position]
+    expected = TEXT if isinstance(feature, CategoricalFeature) else NUMBER
+    return Fault(row=index, feature=feature.name, expected=expected, got=show(cell))
+
+
+def _is_no_number(cell: object) -> bool:
+    if cell is None:
+        return False
+    if type(cell) is not float and type(cell) is not int:
+        return True
+    try:
+        with np.errstate(over="ignore"):
+            return bool(np.isinf(np.float32(cell)))
+    except OverflowError:
+        return True
+
+
+def _kind_of(value: object) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return kinds.get(type(value), "null" if value is None else "a number")

@@ -1,0 +1,53 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+SERVE_VENV := .venv-serve
+SOURCES := $(shell find contract litet service training -name '*.py')
+BENCH_DATA ?= $(LITET_BENCH_DATA)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve install check format test bench-training bench-start clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+serve: $(SERVE_VENV)/.installed ## Serve the models in models/ on http://127.0.0.1:8000
+	$(SERVE_VENV)/bin/litet serve --default-model iris
+
+install: $(VENV)/.installed ## Make the environment for training, tests and checks in .venv
+
+check: $(VENV)/.installed ## Format, lint, types, import rules, spelling
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs contract litet service/*.py training tests bench
+
+format: $(VENV)/.installed ## Format and mend what can be mended
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+test: $(VENV)/.installed $(SERVE_VENV)/.installed ## Run every test
+	LITET_SERVE_PYTHON=$(abspath $(SERVE_VENV))/bin/python $(VENV)/bin/pytest
+
+bench-training: $(VENV)/.installed ## Training speed beside scikit-learn, skorch and Lightning
+	$(VENV)/bin/pip install -q -c constraints.txt --group bench
+	$(VENV)/bin/python -m bench.training
+
+bench-start: $(VENV)/.installed $(SERVE_VENV)/.installed ## Start-up, memory and the time of a whole training run
+	$(VENV)/bin/python -m bench.start
+
+clean: ## Remove the environments and caches
+	rm -rf $(VENV) $(SERVE_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q -c constraints.txt pip
+	$(VENV)/bin/pip install -q -c constraints.txt -e '.[train]' --group test --group check
+	touch $@
+
+# What the serving image holds: the same commands as in the Dockerfile.
+$(SERVE_VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
+	$(PYTHON) -m venv $(SERVE_VENV)
+	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt .
+	touch $@

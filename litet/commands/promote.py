@@ -1,0 +1,22 @@
+"""`litet promote`: choose the version that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from contract.publishing import Publisher
+from litet.options import json_option, models_option
+
+
+@click.command(name="promote")
+@click.argument("name")
+@click.argument("version", type=click.IntRange(min=1))
+@models_option()
+@json_option()
+def command(name: str, version: int, models: Path, as_json: bool) -> None:
+    """Make VERSION of NAME the one that serves; running services follow within a second."""
+    pointer = Publisher(models).promote(name, version)
+    click.echo(msgspec.json.encode(pointer) if as_json else f"{name}/{pointer.version} serves now")

@@ -1,0 +1,120 @@
+"""What a training run can be told, in one frozen value.
+
+The command line has one option for each field, and the card records them all.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from contract.card import Json
+from contract.errors import InvalidConfig
+
+Activation = Literal["relu", "silu", "selu", "tanh"]
+PresetName = Literal["default", "reference"]
+
+
+class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a run. Made by `make_config`, which checks every range; the defaults are preset `default`."""
+
+    hidden_sizes: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
+        Meta(max_length=16, description="Width of each hidden layer, such as 64,64; empty for a linear model."),
+    ] = (128, 128)
+    activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "silu"
+    dropout: Annotated[float, Meta(ge=0, le=0.9, description="Share of hidden values zeroed while training.")] = 0.1
+    batch_norm: Annotated[bool, Meta(description="Normalise each hidden layer over the batch.")] = False
+    standardize: Annotated[bool, Meta(description="Scale numbers to mean 0 and deviation 1, clipped at ±10.")] = True
+    max_categories: Annotated[
+        int, Meta(ge=1, le=10_000, description="How many categories of a feature are told apart, commonest first.")
+    ] = 128
+    max_epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Passes over the train rows, at most.")] = 200
+    batch_size: Annotated[
+        int | None, Meta(description="Rows per forward pass, from 1 up; 'all' for every train row at once.")
+    ] = 256
+    accumulation_steps: Annotated[
+        int, Meta(ge=1, le=10_000, description="Batches whose gradients add up before one step.")
+    ] = 1
+    lr: Annotated[float, Meta(gt=0, le=1e6, description="Step size of Adam.")] = 2e-3
+    weight_decay: Annotated[
+        float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr.")
+    ] = 0.01
+    patience: Annotated[
+        int | None,
+        Meta(
+            description="Stop after so many epochs without a better valid loss and restore the best; 'none' to run on."
+        ),
+    ] = 20
+    class_weights: Annotated[
+        bool, Meta(description="Weight the loss by 1 ÷ class frequency (probabilities suffer).")
+    ] = False
+    calibrate: Annotated[
+        bool, Meta(description="Fit one temperature on the valid rows and fold it into the model.")
+    ] = True
+    valid_fraction: Annotated[
+        float, Meta(gt=0, lt=0.5, description="Share of the rows that choose epoch and temperature.")
+    ] = 0.15
+    test_fraction: Annotated[float, Meta(gt=0, lt=0.5, description="Share of the rows that only the metrics see.")] = (
+        0.15
+    )
+    seed: Annotated[
+        int, Meta(ge=0, le=2**32 - 1, description="Fixes the split, the first weights and every shuffle.")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+    def to_json(self) -> dict[str, Json]:
+        """The fields as JSON values, for the card."""
+        fields: dict[str, Json] = msgspec.to_builtins(self)
+        return fields
+
+
+PRESETS: dict[PresetName, dict[str, Any]] = {
+    "default": {},
+    # The network and recipe that DESIGN.md ends with: everything that could stand between the reader and the
+    # five lines of the loop is off, so its logits are the network's own.
+    "reference": {
+        "hidden_sizes": (10,),
+        "activation": "relu",
+        "dropout": 0.0,
+        "standardize": False,
+        "max_epochs": 300,
+        "batch_size": None,
+        "lr": 0.01,
+        "weight_decay": 0.0,
+        "patience": None,
+        "calibrate": False,
+        "valid_fraction": 0.2,
+        "test_fraction": 0.2,
+    },
+}
+
+
+def make_config(preset: PresetName = "default", **overrides: Any) -> TrainingConfig:
+    """A preset with some fields set otherwise.
+
+    Raises:
+        InvalidConfig: no such preset or field, or a value outside its range.
+    """
+    if preset not in PRESETS:
+        raise InvalidConfig(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    try:
+        return msgspec.convert({**PRESETS[preset], **overrides}, TrainingConfig)
+    except msgspec.ValidationError as error:
+        raise InvalidConfig(_explain(str(error), overrides)) from error
+
+
+def _explain(message: str, overrides: dict[str, Any]) -> str:
+    """Rule, then value: 'Expected `float` >= 0 - at `$.dropout`' becomes 'dropout: expected `float` >= 0, got -1'."""
+    rule, _, place = message.partition(" - at `$.")
+    name = place.rstrip("`").partition("[")[0]
+    if name in overrides:
+        return f"{name}: {rule[0].lower()}{rule[1:]}, got {overrides[name]!r}"
+    return rule

@@ -1,0 +1,189 @@
+"""The training loop, and what it must never do.
+
+One step is five lines: clear gradients, forward, loss, backward, step. The rest of this module decides how often it is
+taken; `stopping` decides when it is enough, `checks` catches what would go wrong in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.linalg import vector_norm
+
+from contract.card import EpochRecord, StopReason
+from contract.errors import TrainingDiverged
+from training.checks import check_logits, check_samples, check_scalar
+from training.config import TrainingConfig
+from training.flat import FlatAdam, FlatParameters
+from training.network import Evaluation
+from training.stopping import StopRule
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+TINY = 1e-30
+"""Keeps the update ratio of a network of zeros finite."""
+
+
+class Optimizer(Protocol):
+    """What a step needs of an optimizer."""
+
+    def zero_grad(self) -> None:
+        """Clear every gradient."""
+
+    def step(self) -> object:
+        """Change the parameters by their gradients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Rows in memory, on the network's device.
+
+    `x` is float32 `(n_samples, d_in)`, `y` int64 class indices `(n_samples,)`.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: another shape, or no rows.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __post_init__(self) -> None:
+        check_samples(self.x, self.y)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Some of the rows; without a copy where it is all of them."""
+        if len(rows) == len(self.y):
+            return self.x, self.y
+        rows = rows.to(self.y.device)
+        return self.x.index_select(0, rows), self.y.index_select(0, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How training went. The network holds the weights after `best_epoch`."""
+
+    history: tuple[EpochRecord, ...]
+    stop_reason: StopReason
+    best_epoch: int
+
+
+def train_step(network: nn.Module, criterion: Criterion, optimizer: Optimizer, x: Tensor, y: Tensor) -> Tensor:
+    """One step down the gradient of the loss on one batch; answers that loss, a scalar."""
+    optimizer.zero_grad()
+    logits = network(x)
+    loss = check_scalar(criterion(logits, y))
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def accumulated_step(
+    network: nn.Module, criterion: Criterion, optimizer: Optimizer, batches: Sequence[tuple[Tensor, Tensor]]
+) -> Tensor:
+    """The same step for several batches: their gradients add up to that of one batch of all their rows."""
+    n_rows = sum(len(y) for _, y in batches)
+    losses = []
+    optimizer.zero_grad()
+    for x, y in batches:
+        logits = network(x)
+        loss = check_scalar(criterion(logits, y)) * (len(y) / n_rows)
+        loss.backward()
+        losses.append(loss.detach())
+    optimizer.step()
+    return torch.stack(losses).sum()
+
+
+def fit(
+    network: nn.Module,
+    criterion: Criterion,
+    train: Samples,
+    valid: Samples,
+    config: TrainingConfig,
+    on_epoch: Callable[[EpochRecord], None] = lambda _record: None,
+) -> Fitted:
+    """Train until the stop rule or `max_epochs` says so; with patience, put the best epoch's weights back.
+
+    The network is left in evaluation mode. Shuffles come from the config's seed; dropout draws from torch's own.
+
+    Raises:
+        ValueError: the network ends in a softmax, or the criterion answers no scalar.
+        TrainingDiverged: the loss grew without bound, and no epoch was better than no training at all.
+    """
+    evaluation = Evaluation(network)
+    check_logits(evaluation.logits(valid.x))
+    initial_loss = _loss(evaluation, criterion, valid)
+    rule = StopRule(patience=config.patience, initial_loss=initial_loss)
+    flat = FlatParameters(network)
+    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay)
+    shuffler = torch.Generator().manual_seed(config.seed)
+    best = flat.snapshot()
+    history: list[EpochRecord] = []
+    stop_reason: StopReason | None = None
+    network.train()
+    while stop_reason is None and len(history) < config.max_epochs:
+        steps = plan_steps(len(train.y), config.batch_size, config.accumulation_steps, shuffler)
+        losses = [_take_step(network, criterion, optimizer, train, batches) for batches in steps[:-1]]
+        before = flat.vector.detach().clone()
+        losses.append(_take_step(network, criterion, optimizer, train, steps[-1]))
+        record = EpochRecord(
+            epoch=len(history) + 1,
+            train_loss=fmean(loss.item() for loss in losses),
+            valid_loss=_loss(evaluation, criterion, valid),
+            gradient_norm=vector_norm(flat.gradient).item(),
+            update_ratio=vector_norm(flat.vector.detach() - before).item() / max(vector_norm(before).item(), TINY),
+        )
+        history.append(record)
+        stop_reason = rule.judge(record)
+        if config.patience is not None and rule.best_epoch == record.epoch:
+            best = flat.snapshot()
+        on_epoch(record)
+    if stop_reason == "diverged" and not (config.patience is not None and rule.has_learnt):
+        raise TrainingDiverged(_advice(config, initial_loss, history))
+    if config.patience is not None:
+        flat.restore(best)
+    network.eval()
+    best_epoch = rule.best_epoch if config.patience is not None else len(history)
+    return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch)
+
+
+def plan_steps(
+    n_rows: int, batch_size: int | None, accumulation_steps: int, shuffler: torch.Generator
+) -> list[list[Tensor]]:
+    """The row numbers of each batch of each step of one epoch: every row once, in a new order.
+
+    A last batch of one row joins the one before it, since batch norm cannot normalise a single row.
+    """
+    if batch_size is None or batch_size >= n_rows:
+        return [[torch.arange(n_rows)]]
+    order = torch.randperm(n_rows, generator=shuffler)
+    batches = list(order.split(batch_size))
+    if len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return [batches[start : start + accumulation_steps] for start in range(0, len(batches), accumulation_steps)]
+
+
+def _take_step(
+    network: nn.Module, criterion: Criterion, optimizer: Optimizer, train: Samples, batches: Sequence[Tensor]
+) -> Tensor:
+    if len(batches) == 1:
+        return train_step(network, criterion, optimizer, *train.take(batches[0]))
+    return accumulated_step(network, criterion, optimizer, [train.take(rows) for rows in batches])
+
+
+def _loss(evaluation: Evaluation, criterion: Criterion, samples: Samples) -> float:
+    return check_scalar(criterion(evaluation.logits(samples.x), samples.y)).item()
+
+
+def _advice(config: TrainingConfig, initial_loss: float, history: Sequence[EpochRecord]) -> str:
+    last = history[-1]
+    return (
+        f"the train loss must fall, got {last.train_loss:.3g} in epoch {last.epoch} and {initial_loss:.3g} untrained: "
+        f"training diverged at lr {config.lr:g}; try --lr {config.lr / 10:g} or lower"
+        + ("" if config.standardize else ", or --standardize")
+    )

@@ -1,0 +1,209 @@
+"""The pipeline of one run: table → arrays → network → fit → temperature → ONNX → parity → metrics → report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from torch import nn
+
+from contract.card import Calibration, DataFacts, EpochRecord, Report, Rows, Training
+from contract.model_file import PROBABILITIES
+from contract.schema import Schema
+from contract.tensors import Tensors
+from training.calibration import fit_temperature, softmax
+from training.columns import ColumnChoice, Columns, choose_columns
+from training.config import TrainingConfig
+from training.dataset import frame_tensors, make_schema, read_labels, split_rows
+from training.evaluation import evaluate, expected_calibration_error
+from training.export import export
+from training.loop import Fitted, Samples, fit
+from training.network import Network, count_parameters, predict_logits
+from training.parity import check_parity, make_probe, open_session, run_session
+from training.preprocessing import Preprocessing, fit_preprocessing
+from training.table import Table
+from training.threads import threads_for
+from training.trace import StepTrace, trace_step
+
+LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "polars", "scikit-learn")
+
+
+class Observer:
+    """Told how a run goes on. Does nothing; override what is of interest."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins: reading, fitting, calibrating, exporting, evaluating."""
+
+    def epoch(self, record: EpochRecord, max_epochs: int) -> None:
+        """An epoch is over."""
+
+    def first_step(self, trace: StepTrace) -> None:
+        """The first step in full; only where `wants_trace` is set."""
+
+    wants_trace = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """What a run leaves: the bytes of `model.onnx`, its schema, and what is known of it."""
+
+    model: bytes
+    schema: Schema
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows of one split: raw tensors, and class indices int64 `(n_samples,)`."""
+
+    tensors: Tensors
+    y: np.ndarray
+
+
+def train_model(
+    table: Table,
+    target: str,
+    config: TrainingConfig,
+    choice: ColumnChoice | None = None,
+    observer: Observer | None = None,
+) -> TrainedModel:
+    """Fit, export, check and evaluate a network on a table's rows. Publishes nothing.
+
+    The same table, config, machine and library versions give the same bytes, on a CPU.
+
+    Raises:
+        InvalidData: the table cannot be trained on.
+        TrainingDiverged: the loss grew without bound.
+        ParityError: the exported graph does not compute what torch computes.
+    """
+    observer = observer or Observer()
+    observer.stage("reading")
+    columns = choose_columns(table.frame, target, choice or ColumnChoice(), config.max_categories)
+    labels, y = read_labels(table.frame, target)
+    split = split_rows(y, valid_fraction=config.valid_fraction, test_fraction=config.test_fraction, seed=config.seed)
+    schema = make_schema(table.frame[split.train], target, columns, labels, max_categories=config.max_categories)
+    train, valid, test = (
+        _Part(frame_tensors(schema, table.frame[rows]), y[rows]) for rows in (split.train, split.valid, split.test)
+    )
+    preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize)
+
+    observer.stage("fitting")
+    network, fitted, seconds = _fit_network(preprocessing, train, valid, len(labels), config, observer)
+
+    observer.stage("calibrating")
+    torch_logits = _logits_function(network, preprocessing)
+    calibration = _calibrate(torch_logits(valid.tensors), valid.y) if config.calibrate else None
+    temperature = calibration.temperature if calibration else 1.0
+
+    observer.stage("exporting")
+    model = export(network, preprocessing, schema, temperature)
+    session = open_session(model)
+    calibrated_logits = _divided(torch_logits, temperature)
+    parity = check_parity(session, calibrated_logits, schema, test.tensors)
+
+    observer.stage("evaluating")
+    report = Report(
+        config=config.to_json(),
+        data=_data_facts(table, target, columns, y, (train, valid, test), len(labels)),
+        training=Training(
+            stop_reason=fitted.stop_reason,
+            n_epochs=len(fitted.history),
+            best_epoch=fitted.best_epoch,
+            n_parameters=count_parameters(network),
+            seconds=round(seconds, 3),
+            history=fitted.history,
+        ),
+        calibration=calibration,
+        metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, labels),
+        parity=parity,
+        probe=make_probe(calibrated_logits, test.tensors),
+        libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+    )
+    return TrainedModel(model, schema, report)
+
+
+def _fit_network(
+    preprocessing: Preprocessing, train: _Part, valid: _Part, n_classes: int, config: TrainingConfig, observer: Observer
+) -> tuple[Network, Fitted, float]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    samples, valid_samples = (
+        Samples(torch.from_numpy(preprocessing.transform(part.tensors)).to(device), torch.from_numpy(part.y).to(device))
+        for part in (train, valid)
+    )
+    started = time.perf_counter()
+    with torch.random.fork_rng(), threads_for(config, preprocessing.d_in, len(train.y)):
+        torch.manual_seed(config.seed)
+        network = Network(
+            preprocessing.d_in,
+            config.hidden_sizes,
+            n_classes,
+            activation=config.activation,
+            dropout=config.dropout,
+            batch_norm=config.batch_norm,
+        ).to(device)
+        criterion = nn.CrossEntropyLoss(
+            weight=_class_weights(train.y, n_classes, device) if config.class_weights else None
+        )
+        if observer.wants_trace:
+            size = config.batch_size or len(train.y)
+            observer.first_step(trace_step(network, criterion, config, samples.x[:size], samples.y[:size]))
+        fitted = fit(
+            network, criterion, samples, valid_samples, config, lambda record: observer.epoch(record, config.max_epochs)
+        )
+    return network, fitted, time.perf_counter() - started
+
+
+def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch.Tensor:
+    """Rows ÷ (n_classes × rows of the class), float32 `(n_classes,)`: every class weighs the same in the loss."""
+    counts = np.bincount(y, minlength=n_classes)
+    return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
+
+
+def _logits_function(network: Network, preprocessing: Preprocessing) -> Callable[[Tensors], np.ndarray]:
+    device = next(network.parameters()).device
+
+    def logits(tensors: Tensors) -> np.ndarray:
+        x = torch.from_numpy(preprocessing.transform(tensors)).to(device)
+        return predict_logits(network, x).cpu().numpy()
+
+    return logits
+
+
+def _divided(logits: Callable[[Tensors], np.ndarray], temperature: float) -> Callable[[Tensors], np.ndarray]:
+    return lambda tensors: (logits(tensors) / np.float32(temperature)).astype(np.float32)
+
+
+def _calibrate(logits: np.ndarray, y: np.ndarray) -> Calibration:
+    temperature = fit_temperature(logits, y)
+    before, after = softmax(logits), softmax(logits / temperature)
+    rows = np.arange(len(y))
+    floor = np.finfo(np.float64).tiny
+    return Calibration(
+        temperature=temperature,
+        log_loss_before=float(-np.log(before[rows, y] + floor).mean()),
+        log_loss_after=float(-np.log(after[rows, y] + floor).mean()),
+        ece_before=expected_calibration_error(before, y),
+        ece_after=expected_calibration_error(after, y),
+    )
+
+
+def _data_facts(
+    table: Table, target: str, columns: Columns, y: np.ndarray, parts: tuple[_Part, _Part, _Part], n_classes: int
+) -> DataFacts:
+    train, valid, test = (len(part.y) for part in parts)
+    return DataFacts(
+        source=table.source,
+        sha256=table.sha256,
+        n_rows=table.frame.height,
+        n_columns=table.frame.width,
+        target=target,
+        rows=Rows(train=train, valid=valid, test=test, dropped=int((y < 0).sum())),
+        class_counts=tuple(np.bincount(y[y >= 0], minlength=n_classes).tolist()),
+        excluded=columns.excluded,
+        warnings=(*table.warnings, *columns.warnings),
+    )

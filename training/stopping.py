@@ -1,0 +1,47 @@
+"""When to stop: the loss no longer gets better, nothing pulls on the weights any more, or training blew up."""
+
+from __future__ import annotations
+
+import math
+
+from contract.card import EpochRecord, StopReason
+
+FLAT_GRADIENT = 1e-5
+"""A gradient norm at which the weights stand still: at a minimum or a saddle, which a gradient cannot tell apart."""
+DIVERGED_FACTOR = 10.0
+"""A train loss so many times that of the untrained network is past a bad start."""
+DIVERGED_EPOCHS = 3
+"""For so many epochs in a row, so that one spike that heals does not end a run."""
+
+
+class StopRule:
+    """Judges one epoch after the other; remembers the best.
+
+    `best_epoch` is the one with the lowest valid loss so far, 0 before the first.
+    """
+
+    def __init__(self, *, patience: int | None, initial_loss: float) -> None:
+        self._patience = patience
+        self._limit = DIVERGED_FACTOR * initial_loss
+        self._n_above = 0
+        self._initial_loss = initial_loss
+        self.best_epoch = 0
+        self.best_loss = math.inf
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether some epoch did better on the valid rows than the untrained network."""
+        return self.best_loss < self._initial_loss
+
+    def judge(self, record: EpochRecord) -> StopReason | None:
+        """Why to stop after this epoch; None to go on."""
+        if record.valid_loss < self.best_loss:
+            self.best_epoch, self.best_loss = record.epoch, record.valid_loss
+        self._n_above = self._n_above + 1 if record.train_loss > self._limit else 0
+        if not math.isfinite(record.train_loss + record.valid_loss) or self._n_above >= DIVERGED_EPOCHS:
+            return "diverged"
+        if record.gradient_norm < FLAT_GRADIENT:
+            return "converged"
+        if self._patience is not None and record.epoch - self.best_epoch >= self._patience:
+            return "plateau"
+        return None

@@ -52,7 +52,7 @@ def config_options(struct: type[msgspec.Struct]) -> Decorator:
 def _option(name: str, hint: Any, default: Any) -> Decorator:
     flag = name.replace("_", "-")
     meta = next(extra for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta))
-    help_text = f"{meta.description} [default: {_text(name, default)}]"
+    help_text = f"{meta.description} [default: {default_text(name, default)}]"
     if isinstance(default, bool):
         return click.option(f"--{flag}/--no-{flag}", default=None, help=help_text)
     if isinstance(default, str):
@@ -97,7 +97,8 @@ def _metavar(default: Any) -> str:
     return "FLOAT" if isinstance(default, float) else "INTEGER"
 
 
-def _text(name: str, default: Any) -> str:
+def default_text(name: str, default: Any) -> str:
+    """A default as a user would write it."""
     if default is None:
         return NOTHING[name]
     if isinstance(default, tuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import polars as pl
-from service.predictor import Answers, Predictor
-from training.dataset import frame_tensors
 
 from contract.repository import Artifact, Repository
 from contract.schema import Schema
+from service.predictor import Answers, Predictor
+from training.dataset import frame_tensors
 
 BATCH_ROWS = 16_384
 """Rows scored at a time: enough that a call's overhead vanishes, few enough to stay in the processor's cache."""
@@ -44,5 +44,7 @@ def answers_frame(schema: Schema, answers: Answers, unseen: dict[int, list[str]]
         for index, label in enumerate(schema.labels)
     ]
     if schema.categorical:
-        columns.append(pl.Series("unseen", [" ".join(unseen.get(row, [])) for row in range(len(labels))]))
+        columns.append(
+            pl.Series("unseen", [" ".join(unseen[row]) if row in unseen else None for row in range(len(labels))])
+        )
     return pl.DataFrame(columns)

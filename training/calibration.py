@@ -1,8 +1,8 @@
 """One temperature: logits ÷ T, fitted on rows that the weights were not fitted on.
 
-Guo et al., On Calibration of Modern Neural Networks, 2017, with the targets smoothed as in Platt, 1999 §2.2: a class
-that was right n times of n is believed to be right (n + 1) times of (n + K). So a valid set without a single error
-gives no infinite confidence.
+Guo et al., On Calibration of Modern Neural Networks, 2017, with smoothed targets in the manner of Platt, 1999 §2.2: to
+the n rows comes one more, spread evenly over the classes. So a valid set without a single error gives no infinite
+confidence: at most about 1 - 1/n.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
     """
     scaled = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     n_samples, n_classes = scaled.shape
-    targets = np.full_like(scaled, 1 / (n_samples + n_classes))
-    targets[np.arange(n_samples), y] = (n_samples + 1) / (n_samples + n_classes)
+    targets = np.full_like(scaled, 1 / n_classes / (n_samples + 1))
+    targets[np.arange(n_samples), y] += n_samples / (n_samples + 1)
     expected = (targets * scaled).sum()
     low, high = -MAX_LOG, MAX_LOG
     for _ in range(N_BISECTIONS):

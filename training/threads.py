@@ -10,9 +10,10 @@ import torch
 
 from training.config import TrainingConfig
 
-MANY_MULTIPLICATIONS = 1_000_000
-"""Multiplications in one layer of one step above which a second thread pays; below it, threads wait for each other.
-Measured: 256 rows × 54 × 128 gain a sixth from two threads, 120 × 4 × 10 lose a twentieth."""
+MANY_MULTIPLICATIONS = 20_000_000
+"""Multiplications in one layer of one step above which more threads pay. Measured on two cores: 256 rows × 54 × 128, a
+tenth of this, gain a sixth from a second thread while the machine is idle, and take five times as long when it is not,
+since the threads of a step wait for each other at every layer."""
 
 
 @contextmanager

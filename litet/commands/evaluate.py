@@ -25,10 +25,10 @@ def command(name: str, file: str, target: str | None, version: int | None, model
     """Measure the model NAME on the labelled rows of FILE."""
     with needs_extra("train"):
         import numpy as np
-        from service.predictor import Predictor
-        from training.dataset import label_indices
 
         from litet.scoring import read_version, score
+        from service.predictor import Predictor
+        from training.dataset import label_indices
         from training.evaluation import evaluate
         from training.table import read_table
     predictor = Predictor(read_version(Repository(models), name, version))

@@ -33,9 +33,9 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
         raise InvalidData(f"--output must end in .csv or .parquet, got {str(output)!r}")
     with needs_extra("tables"):
         import polars as pl
-        from service.predictor import Predictor
 
         from litet.scoring import answers_frame, read_version, score
+        from service.predictor import Predictor
         from training.table import read_table
     predictor = Predictor(read_version(Repository(models), name, version))
     frame = read_table(file).frame

@@ -52,6 +52,8 @@ def command(
     DATA is a .csv, .tsv, .txt, .parquet, .arrow or .feather file, or a built-in table: iris, wine, breast_cancer or
     digits.
     """
+    if trace and as_json:
+        raise click.UsageError("--trace prints text and --json prints one object: choose one")
     config = make_config(preset, **given(options))
     name = check_name(name) if name else name_from(Path(data).stem)
     with needs_extra("train"):

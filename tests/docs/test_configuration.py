@@ -1,0 +1,29 @@
+"""Every setting and every training option is documented, with its default and meaning."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from litet.options import default_text
+from service.settings import settings
+from training.config import PRESETS, TrainingConfig, make_config
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+SETTINGS = {setting.name: setting for setting in settings()}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_documented(name):
+    setting = SETTINGS[name]
+    default = {None: "none", True: "true", False: "false"}.get(setting.default, setting.default)
+    assert f"| `{setting.variable}` | {default} | {setting.description} |" in DOCUMENT
+
+
+@pytest.mark.parametrize("name", TrainingConfig.__struct_fields__)
+def test_a_training_option_is_documented(name):
+    description = msgspec.inspect.type_info(TrainingConfig).fields
+    (field,) = [field for field in description if field.name == name]
+    text = field.type.extra_json_schema["description"]
+    values = [default_text(name, getattr(make_config(preset), name)) for preset in PRESETS]
+    assert f"| `--{name.replace('_', '-')}` | {' | '.join(values)} | {text} |" in DOCUMENT

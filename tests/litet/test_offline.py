@@ -1,0 +1,148 @@
+"""`litet predict` and `litet evaluate`: published models on files, without a server."""
+
+import json
+
+import polars as pl
+import pytest
+
+from contract.repository import Repository
+
+
+@pytest.fixture
+def models(litet, table, tmp_path):
+    folder = tmp_path / "models"
+    for seed in (0, 1):
+        litet("train", table, "--target", "bird", "--models", folder, "--max-epochs", "20", "--seed", seed, "--json")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_predictions_have_a_line_for_each_row_in_order(litet, models, table, tmp_path, suffix):
+    output = tmp_path / f"out{suffix}"
+    outcome = litet("predict", "birds", table, "-o", output, "--models", models)
+    assert (outcome.exit_code, outcome.out) == (0, "")
+    frame = pl.read_csv(output) if suffix == ".csv" else pl.read_parquet(output)
+    assert frame.columns == ["label", "class_index", "probability_crow", "probability_owl", "unseen"]
+    truth = pl.read_csv(table)["bird"]
+    assert frame.height == 60
+    assert (frame["label"] == truth).mean() > 0.9
+    assert (frame["probability_crow"] + frame["probability_owl"] - 1).abs().max() < 1e-6
+
+
+def test_predictions_go_to_standard_output_as_csv(litet, models, table):
+    out = litet("predict", "birds", table, "--models", models).out
+    assert out.startswith("label,class_index,probability_crow,probability_owl,unseen\n")
+    assert out.count("\n") == 61
+
+
+def test_a_version_can_be_chosen(litet, models, table):
+    assert litet("predict", "birds", table, "--models", models, "--version", "1").out != (
+        litet("predict", "birds", table, "--models", models, "--version", "2").out
+    )
+    assert litet("predict", "birds", table, "--models", models, "--version", "9").exit_code == 2
+
+
+def test_columns_are_found_by_name_and_others_ignored(litet, models, table, tmp_path):
+    frame = pl.read_csv(table)
+    shuffled = tmp_path / "shuffled.parquet"
+    frame.select("place", "tail", pl.lit(1).alias("other"), "wing").write_parquet(shuffled)
+    expected = litet("predict", "birds", table, "--models", models).out
+    assert litet("predict", "birds", shuffled, "--models", models).out == expected
+
+
+def test_an_unseen_category_is_flagged_on_its_row(litet, models, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("wing,tail,place\n1.5,2,north\n1.5,2,west\n")
+    lines = litet("predict", "birds", rows, "--models", models).out.splitlines()
+    assert lines[1].endswith(",")
+    assert lines[2].endswith(",place")
+
+
+def test_a_cell_that_does_not_fit_is_named_and_nothing_is_written(litet, models, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("wing,tail,place\n1.5,2,north\nwide,2,west\n")
+    outcome = litet("predict", "birds", rows, "-o", tmp_path / "out.csv", "--models", models)
+    assert outcome.exit_code == 2
+    assert "row 1, feature 'wing'" in outcome.err
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nobody", "iris"], "nobody"),
+        (["birds", "iris"], "wing"),
+        (["birds", "nowhere.csv"], "nowhere.csv"),
+        (["birds", "iris", "-o", "out.xlsx"], ".csv or .parquet"),
+        (["../up", "iris"], "must match"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_line_and_exit_code_2(litet, models, arguments, words):
+    outcome = litet("predict", *arguments, "--models", models)
+    assert outcome.exit_code == 2
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_table_without_rows_is_refused(litet, models, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("wing,tail,place\n")
+    assert litet("predict", "birds", rows, "--models", models).exit_code == 2
+
+
+def test_evaluating_prints_the_metrics_of_a_file(litet, models, table):
+    metrics = json.loads(litet("evaluate", "birds", table, "--models", models, "--json").out)
+    assert metrics["n_samples"] == 60
+    assert metrics["accuracy"] > 0.9
+    text = litet("evaluate", "birds", table, "--models", models, "--target", "bird").out
+    assert f"accuracy {metrics['accuracy']:.4f}" in text
+
+
+def test_rows_without_a_label_are_left_out_of_the_metrics(litet, models, table, tmp_path):
+    holes = tmp_path / "holes.csv"
+    holes.write_text(table.read_text() + "1.5,2,north,\n")
+    assert json.loads(litet("evaluate", "birds", holes, "--models", models, "--json").out)["n_samples"] == 60
+
+
+def test_a_label_that_the_model_does_not_know_is_refused(litet, models, table, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(table.read_text() + "1.5,2,north,eagle\n")
+    outcome = litet("evaluate", "birds", other, "--models", models)
+    assert outcome.exit_code == 2
+    assert "eagle" in outcome.err
+
+
+def test_a_damaged_model_is_ours_to_mend_and_exit_code_1(litet, models, table):
+    path = models / "birds" / "2" / "model.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    outcome = litet("predict", "birds", table, "--models", models)
+    assert outcome.exit_code == 1
+    assert outcome.err.startswith("litet: birds/2 must have")
+
+
+def test_models_are_listed_with_the_current_one_marked(litet, models):
+    lines = litet("models", "--models", models).out.splitlines()
+    assert [line[:9] for line in lines] == ["  birds/1", "* birds/2"]
+    listed = json.loads(litet("models", "--models", models, "--json").out)
+    assert [(one["version"], one["current"]) for one in listed] == [(1, False), (2, True)]
+
+
+def test_promote_and_rollback_move_the_current_version(litet, models):
+    assert litet("promote", "birds", "1", "--models", models).out == "birds/1 serves now\n"
+    assert Repository(models).current("birds").version == 1
+    assert json.loads(litet("rollback", "birds", "--models", models, "--json").out)["version"] == 2
+    assert Repository(models).current("birds").version == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("promote", "birds", "9"), ("promote", "nobody", "1"), ("promote", "birds", "0"), ("rollback", "nobody")],
+)
+def test_promoting_what_is_not_there_is_exit_code_2(litet, models, arguments):
+    outcome = litet(*arguments, "--models", models)
+    assert outcome.exit_code == 2
+    assert "Traceback" not in outcome.err
+
+
+def test_an_empty_repository_says_how_to_begin(litet, tmp_path):
+    assert "litet train iris" in litet("models", "--models", tmp_path).out

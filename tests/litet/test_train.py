@@ -1,0 +1,130 @@
+"""`litet train`: from a file to a published version, and one line for what cannot be done."""
+
+import json
+
+import pytest
+
+from contract.repository import Repository
+
+QUICK = ("--max-epochs", "3", "--hidden-sizes", "4")
+
+
+def test_training_publishes_a_version_that_serves(litet, table, tmp_path):
+    outcome = litet("train", table, "--target", "bird", "--models", tmp_path / "models", *QUICK)
+    assert outcome.exit_code == 0
+    assert "published  birds/1" in outcome.out
+    pointer, artifact = Repository(tmp_path / "models").read_current("birds")
+    assert pointer.version == 1
+    assert artifact.card.report.data.source == "birds.csv"
+
+
+def test_training_says_what_it_did(litet, table, tmp_path):
+    out = litet("train", table, "--target", "bird", "--models", tmp_path, *QUICK).out
+    words = ("60 rows", "stopped: max_epochs", "temperature", "parity", "accuracy", "log loss", "ECE", "owl", "crow")
+    assert [word for word in words if word not in out] == []
+
+
+def test_without_a_terminal_progress_is_plain_lines_on_stderr(litet, table, tmp_path):
+    err = litet("train", table, "--target", "bird", "--models", tmp_path, *QUICK).err
+    assert err.splitlines()[:2] == ["reading …", "fitting …"]
+    assert "epoch 1/3  train loss" in err
+    assert "\x1b" not in err
+
+
+def test_json_is_one_object_and_nothing_else(litet, table, tmp_path):
+    outcome = litet("train", table, "--target", "bird", "--models", tmp_path, "--json", *QUICK)
+    card = json.loads(outcome.out)
+    assert (card["name"], card["version"], outcome.err) == ("birds", 1, "")
+    assert card["report"]["config"]["max_epochs"] == 3
+    assert len(card["report"]["training"]["history"]) == 3
+
+
+def test_a_built_in_table_knows_its_target(litet, tmp_path):
+    assert "published  iris/1" in litet("train", "iris", "--models", tmp_path, *QUICK).out
+
+
+def test_a_second_run_is_a_second_version_and_without_promotion_the_first_serves_on(litet, tmp_path):
+    litet("train", "iris", "--models", tmp_path, *QUICK)
+    outcome = litet("train", "iris", "--models", tmp_path, "--no-promote", *QUICK)
+    assert "litet promote iris 2" in outcome.out
+    assert Repository(tmp_path).versions("iris") == [1, 2]
+    assert Repository(tmp_path).current("iris").version == 1
+
+
+def test_every_option_reaches_the_config(litet, table, tmp_path):
+    options = {
+        "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_categories": "2", "max_epochs": "2",
+        "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5", "patience": "none",
+        "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7",
+    }  # fmt: skip
+    flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
+    switches = ("--batch-norm", "--no-standardize", "--class-weights", "--no-calibrate")
+    outcome = litet("train", table, "--target", "bird", "--models", tmp_path, "--json", *flags, *switches)
+    report = json.loads(outcome.out)["report"]
+    assert report["config"] == {
+        "hidden_sizes": [5, 6], "activation": "tanh", "dropout": 0.2, "batch_norm": True, "standardize": False,
+        "max_categories": 2, "max_epochs": 2, "batch_size": None, "accumulation_steps": 2, "lr": 0.1,
+        "weight_decay": 0.5, "patience": None, "class_weights": True, "calibrate": False, "valid_fraction": 0.2,
+        "test_fraction": 0.3, "seed": 7,
+    }  # fmt: skip
+    assert report["calibration"] is None
+
+
+def test_columns_can_be_left_out_kept_and_made_categories(litet, table, tmp_path):
+    columns = ("--exclude", "wing", "--categorical", "tail")
+    outcome = litet("train", table, "--target", "bird", "--models", tmp_path, "--json", *columns, *QUICK)
+    assert outcome.exit_code == 0
+    _, artifact = Repository(tmp_path).read_current("birds")
+    assert b'"name":"wing"' not in artifact.model
+    assert b'"kind":"categorical","name":"tail"' in artifact.model
+
+
+def test_a_trace_prints_the_first_step(litet, tmp_path):
+    out = litet("train", "iris", "--preset", "reference", "--max-epochs", "1", "--trace", "--models", tmp_path).out
+    assert "3. loss = criterion(logits, y): 1.241493, shape [], one scalar" in out
+    assert "layers.0.weight              (10, 4)" in out
+
+
+def test_a_run_that_diverges_publishes_nothing(litet, tmp_path):
+    outcome = litet("train", "iris", "--preset", "reference", "--lr", "100", "--models", tmp_path)
+    assert outcome.exit_code == 2
+    assert outcome.err.splitlines()[-1].startswith("litet: the train loss must fall")
+    assert Repository(tmp_path).versions("iris") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.csv", "--target", "y"], "nowhere.csv"),
+        (["iris", "--target", "colour"], "colour"),
+        (["iris", "--dropout", "2"], "dropout: expected `float` <= 0.9, got 2.0"),
+        (["iris", "--lr", "fast"], "expected FLOAT, got 'fast'"),
+        (["iris", "--hidden-sizes", "4,b"], "expected INTEGER,…, got '4,b'"),
+        (["iris", "--patience", "never"], "expected INTEGER or 'none', got 'never'"),
+        (["iris", "--activation", "softmax"], "'softmax' is not one of"),
+        (["iris", "--name", "../up"], "must match"),
+        (["iris", "--exclude", "colour"], "colour"),
+        (["iris", "--trace", "--json"], "choose one"),
+        (["iris", "--no-such-option"], "--no-such-option"),
+        ([], "DATA"),
+    ],
+)
+def test_a_callers_fault_is_one_line_and_exit_code_2(litet, tmp_path, arguments, words):
+    outcome = litet("train", *arguments, "--models", tmp_path)
+    assert outcome.exit_code == 2
+    assert words in outcome.err.splitlines()[-1]
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_a_file_needs_a_target(litet, table, tmp_path):
+    outcome = litet("train", table, "--models", tmp_path)
+    assert outcome.exit_code == 2
+    assert "--target must name the column to predict, one of: wing, tail, place, bird" in outcome.err
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_1(litet, tmp_path):
+    (tmp_path / "models").write_text("a file where a folder should be")
+    outcome = litet("train", "iris", "--models", tmp_path / "models", *QUICK)
+    assert outcome.exit_code in (1, 2)
+    assert "Traceback" not in outcome.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,7 +10,8 @@ from contract.errors import CorruptArtifact
 from contract.schema import Label
 
 StopReason = Literal["max_epochs", "converged", "plateau", "diverged"]
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""A value that JSON can write. It ends in Any because msgspec reads no recursive alias."""
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +87,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the train rows.
 
-    `train_loss` is the mean over the epoch's batches, `valid_loss` that after its last step. `gradient_norm` (L2, mean
-    over the steps) and `update_ratio` (norm of the last step's change ÷ norm of the parameters) tell a step size that
-    is too small (below about 1e-5) or too large (above about 1e-1).
+    `train_loss` is the mean over the epoch's steps, `valid_loss` that after the last of them. `gradient_norm` (L2) and
+    `update_ratio` (norm of the change ÷ norm of the parameters) are the last step's: a ratio below about 1e-5 tells a
+    learning rate that is too small, above about 1e-1 one that is too large.
     """
 
     epoch: int
@@ -153,8 +154,17 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
 
     def encode(self) -> bytes:
-        """The bytes of `card.json`."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        """The bytes of `card.json`.
+
+        Raises:
+            CorruptArtifact: the card could not be read back: it holds a NaN, an infinity or text that is not Unicode.
+        """
+        try:
+            content = msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        except UnicodeEncodeError as error:
+            raise CorruptArtifact(f"a model card must be text: {error}") from error
+        self.decode(content)
+        return content
 
     @classmethod
     def decode(cls, content: bytes) -> Card:

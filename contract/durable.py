@@ -6,8 +6,19 @@ that fails is an error to its caller, never a thing to try again: the kernel may
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, and force their names to disk. One that exists is left alone."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -24,30 +35,44 @@ def write_file(path: Path, content: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Force the names in a folder to disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _open_folder(folder) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def rename_folder(source: Path, target: Path) -> None:
-    """Give a finished folder its final name.
+    """Give a finished folder its final name. After an error it has its old one.
 
     Raises:
         FileExistsError: the name is taken. Nothing is replaced.
     """
     if target.exists():
         raise FileExistsError(f"{target.name} exists")
-    source.rename(target)
-    sync_folder(target.parent)
+    with _open_folder(target.parent) as descriptor:
+        source.rename(target)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            target.rename(source)
+            raise
 
 
 def replace_file(path: Path, content: bytes, aside: Path) -> None:
     """Put `content` in the place of `path`: a reader sees the old bytes or the new ones.
 
-    `aside` is where the new bytes are written first; it must lie on the same file system.
+    `aside` is where the new bytes are written first; it must lie on the same file system. After an error the old bytes
+    are in place, but for one: where the last fsync fails, the new bytes may have been read already and stay.
     """
     write_file(aside, content)
-    aside.replace(path)
-    sync_folder(path.parent)
+    with _open_folder(path.parent) as descriptor:
+        aside.replace(path)
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _open_folder(folder: Path) -> Iterator[int]:
+    """A descriptor to fsync a folder with, opened before a rename so that nothing but the fsync can fail after it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

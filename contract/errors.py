@@ -86,6 +86,9 @@ class InvalidRows(CallerError):
         more = f" (and {n_faults - 1} more)" if n_faults > 1 else ""
         super().__init__(f"{where}: expected {first.expected}, got {first.got}{more}")
 
+    def __reduce__(self) -> tuple[type[InvalidRows], tuple[tuple[Fault, ...], int]]:
+        return type(self), (self.faults, self.n_faults)
+
 
 class ArtifactError(LitetError):
     """A model that must not be served or published."""

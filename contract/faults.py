@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,13 +17,15 @@ MAX_FAULTS = 50
 MAX_SHOWN = 60
 """How many characters of a wrong value an error shows."""
 
-NUMBER = "a finite float32 number or null"
-TEXT = "a string or null"
+FLOAT32_LIMIT = 2.0**128 - 2.0**103
+"""From here on a number rounds to infinity as float32."""
+WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+"""An integer as Python writes it: `007` is not one, for the integer 7 would not find it again."""
 
 
 def is_integer_coded(categories: Sequence[str]) -> bool:
     """Whether all categories are whole numbers, so that an integer cell may stand for its decimal text."""
-    return bool(categories) and all(text.removeprefix("-").isdecimal() for text in categories)
+    return bool(categories) and all(map(WHOLE_NUMBER.fullmatch, categories))
 
 
 def is_boolean(categories: Sequence[str]) -> bool:
@@ -42,7 +45,7 @@ def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
 
     The cells of a row that has the wrong shape are not looked at; in the others every wrong cell is a fault.
     """
-    by_name = bool(rows) and isinstance(rows[0], dict)
+    by_name = len(rows) > 0 and type(rows[0]) is dict
     shape_faults: list[Fault] = []
     n_faults = 0
     kept: list[int] = []
@@ -62,11 +65,15 @@ def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
 
 
 def show(value: object) -> str:
-    """A value as JSON, shortened."""
+    """A scalar as JSON, shortened; of anything else only the kind."""
+    if type(value) is str:
+        return shorten(json.dumps(value[: MAX_SHOWN + 1]))
+    if value is not None and type(value) not in (bool, int, float):
+        return _kind_of(value)
     try:
         return shorten(json.dumps(value))
-    except (TypeError, ValueError):
-        return type(value).__name__
+    except ValueError:  # an integer of more digits than Python writes
+        return _kind_of(value)
 
 
 def shorten(text: str) -> str:
@@ -76,22 +83,23 @@ def shorten(text: str) -> str:
 
 def _count_shape_faults(schema: Schema, row: Any, *, by_name: bool) -> int:
     if by_name:
-        return len({feature.name for feature in schema.features} ^ row.keys()) if isinstance(row, dict) else 1
-    return int(not isinstance(row, list | tuple) or len(row) != len(schema.features))
+        return len({feature.name for feature in schema.features} ^ row.keys()) if type(row) is dict else 1
+    return int(type(row) not in (list, tuple) or len(row) != len(schema.features))
 
 
 def _shape_faults(schema: Schema, index: int, row: Any, *, by_name: bool) -> Iterator[Fault]:
     names = [feature.name for feature in schema.features]
-    if by_name and not isinstance(row, dict):
+    if by_name and type(row) is not dict:
         yield Fault(row=index, expected="an object, as the first row is", got=_kind_of(row))
-    elif not by_name and not isinstance(row, list | tuple):
+    elif not by_name and type(row) not in (list, tuple):
         yield Fault(row=index, expected="an array of values", got=_kind_of(row))
     elif by_name:
         for name in names:
             if name not in row:
                 yield Fault(row=index, feature=name, expected="a value, or null where it is missing", got="nothing")
-        for name in sorted(row.keys() - set(names))[:MAX_FAULTS]:
-            yield Fault(row=index, feature=shorten(name), expected="only features of the model", got="another")
+        for name in sorted(map(str, row.keys() - set(names)))[:MAX_FAULTS]:
+            shown = shorten(name).encode(errors="backslashreplace").decode()  # JSON writes no lone surrogates
+            yield Fault(row=index, feature=shown, expected="only features of the model", got="another")
     else:
         yield Fault(row=index, expected=f"{len(names)} values ({shorten(', '.join(names))})", got=str(len(row)))
 
@@ -104,38 +112,64 @@ def _cell_faults(schema: Schema, rows: Sequence[Any], kept: np.ndarray, *, by_na
         wrong.append(np.stack([bad, np.full_like(bad, position)], axis=1))
     cells = np.concatenate(wrong)
     first = cells[np.argsort(cells[:, 0], kind="stable")[:MAX_FAULTS]]
-    return [_cell_fault(schema.features[position], rows, index, position) for index, position in first.tolist()], len(
-        cells
-    )
+    faults = [_cell_fault(schema.features[position], rows, index, position) for index, position in first.tolist()]
+    return faults, len(cells)
 
 
 def _wrong_cells(feature: Feature, column: Sequence[Any]) -> np.ndarray:
     """Which cells of a column do not fit its feature: bool `(n_samples,)`."""
     if isinstance(feature, CategoricalFeature):
         good = text_types(feature)
-        return np.array([type(cell) not in good for cell in column], dtype=bool)
-    return np.fromiter(map(_is_no_number, column), dtype=bool, count=len(column))
+        return np.array([not _is_text(cell, good) for cell in column], dtype=bool)
+    return np.array([not _is_number(cell) for cell in column], dtype=bool)
 
 
 def _cell_fault(feature: Feature, rows: Sequence[Any], index: int, position: int) -> Fault:
     row = rows[index]
     cell = row[feature.name] if isinstance(row, dict) else row[position]
-    expected = TEXT if isinstance(feature, CategoricalFeature) else NUMBER
-    return Fault(row=index, feature=feature.name, expected=expected, got=show(cell))
+    return Fault(row=index, feature=feature.name, expected=_expected(feature, cell), got=show(cell))
 
 
-def _is_no_number(cell: object) -> bool:
-    if cell is None:
+def _expected(feature: Feature, cell: object) -> str:
+    if not isinstance(feature, CategoricalFeature):
+        return "a finite float32 number or null"
+    if type(cell) is str:
+        return "text that is valid Unicode"
+    if is_integer_coded(feature.categories):
+        return "a string, an integer or null"
+    return "a string, a boolean or null" if is_boolean(feature.categories) else "a string or null"
+
+
+def _is_text(cell: object, good: frozenset[type]) -> bool:
+    if type(cell) not in good:
         return False
-    if type(cell) is not float and type(cell) is not int:
-        return True
     try:
-        with np.errstate(over="ignore"):
-            return bool(np.isinf(np.float32(cell)))
-    except OverflowError:
+        str(cell).encode()
+    except ValueError:  # a lone surrogate, which no string tensor takes; an integer of more digits than Python writes
+        return False
+    return True
+
+
+def _is_number(cell: object) -> bool:
+    if cell is None:
         return True
+    if type(cell) is not float and type(cell) is not int:
+        return False
+    try:
+        return not abs(float(cell)) >= FLOAT32_LIMIT  # and so NaN is one
+    except OverflowError:
+        return False
 
 
 def _kind_of(value: object) -> str:
-    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
-    return kinds.get(type(value), "null" if value is None else "a number")
+    kinds: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        tuple: "an array",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return kinds.get(type(value), type(value).__name__)

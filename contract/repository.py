@@ -3,15 +3,17 @@
     models/<name>/<version>/model.onnx     never changed once it is there
     models/<name>/<version>/card.json
     models/<name>/current                  the version that serves; replaced whole
-    models/<name>/.lock, .staging-*        the publishers' own; readers never look at them
+    models/<name>/.*                       the publishers' own; readers never look at them
 
-Readers take no lock: every file is either immutable or replaced by a rename.
+Readers take no lock: every file is either immutable or replaced by a rename. Whatever else lies in these folders, links
+included, is neither a model nor a version.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,9 @@ from contract.model_file import CARD_FILE, MODEL_FILE
 from contract.names import PATTERN, check_name
 
 POINTER_FILE = "current"
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
+MAX_VERSION = 10**18 - 1
+"""The largest version that `VERSION` matches; with it a version fits 64 bits."""
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,24 +56,13 @@ class Repository:
 
     def names(self) -> list[str]:
         """The models that have been promoted at least once, in alphabetical order."""
-        if not self.root.is_dir():
-            return []
         return sorted(
-            entry.name
-            for entry in os.scandir(self.root)
-            if PATTERN.fullmatch(entry.name) and self._pointer_path(entry.name).is_file()
+            name for name in _folders(self.root) if PATTERN.fullmatch(name) and self._pointer_path(name).is_file()
         )
 
     def versions(self, name: str) -> list[int]:
         """The published versions of a model, in ascending order; empty where there is no such model."""
-        folder = self.root / check_name(name)
-        if not folder.is_dir():
-            return []
-        return sorted(
-            int(entry.name)
-            for entry in os.scandir(folder)
-            if entry.name.isascii() and entry.name.isdigit() and entry.name[0] != "0"
-        )
+        return sorted(int(folder) for folder in _folders(self.root / check_name(name)) if VERSION.fullmatch(folder))
 
     def current(self, name: str) -> Pointer:
         """The pointer of a model.
@@ -79,8 +73,10 @@ class Repository:
         """
         try:
             content = self._pointer_path(check_name(name)).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"a model must have a current version, got {name!r}") from None
+        except IsADirectoryError:
+            raise CorruptArtifact(f"the pointer of {name!r} must be a file") from None
         try:
             pointer = msgspec.json.decode(content, type=Pointer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -93,7 +89,7 @@ class Repository:
         """A value that changes whenever the pointer is replaced; None where there is no pointer. Costs one `stat`."""
         try:
             status = self._pointer_path(check_name(name)).stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
@@ -144,10 +140,22 @@ class Repository:
         return self.root / name / POINTER_FILE
 
     def _read(self, name: str, version: int, file: str) -> bytes:
-        folder = self.root / check_name(name) / str(version)
+        check_name(name)
+        if not 1 <= version <= MAX_VERSION:
+            raise NotFound(f"a version of {name!r} must lie between 1 and {MAX_VERSION}")
+        folder = self.root / name / str(version)
         try:
             return (folder / file).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             if folder.is_dir():
-                raise CorruptArtifact(f"{name}/{version} must hold {file}") from None
+                raise CorruptArtifact(f"{name}/{version} must hold the file {file}") from None
             raise NotFound(f"a version must be published, got {name}/{version}") from None
+
+
+def _folders(path: Path) -> list[str]:
+    """The names of the folders in one; empty where there is no such folder."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -5,6 +5,8 @@ The schema travels inside the model file, as one entry of the graph's `metadata_
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from contract.errors import CorruptArtifact
@@ -29,6 +31,11 @@ class NumericFeature(
     minimum: float
     maximum: float
     quantiles: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        ranges = (self.minimum, self.maximum, *self.quantiles)
+        if not all(map(math.isfinite, ranges)):
+            raise ValueError(f"ranges must be finite, got {ranges!r} for {self.name!r}")
 
 
 class CategoricalFeature(
@@ -87,5 +94,5 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise CorruptArtifact(f"a model file carries its schema under {METADATA_KEY!r}, got {sorted(metadata)}")
         try:
             return msgspec.json.decode(metadata[METADATA_KEY], type=cls)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise CorruptArtifact(f"the schema in a model file must be readable: {error}") from error

@@ -58,25 +58,27 @@ class RowReader:
         self._text_cells = _picker([names.index(feature.name) for feature in schema.categorical])
 
     def read(self, rows: Sequence[Row]) -> Tensors:
-        """The tensors of `rows`: all lists in feature order, or all objects keyed by feature name.
+        """The tensors of `rows`: all lists (or tuples) in feature order, or all objects keyed by feature name.
 
         None (and, in a number, NaN) means missing. Zero rows give tensors of zero rows.
 
         Raises:
-            InvalidRows: a row has too few, too many, missing or unknown features, a cell has the wrong type, or a
-                number is not finite as float32.
+            InvalidRows: a row has too few, too many, missing or unknown features, a cell has the wrong type, a number
+                is not finite as float32, or a text is not valid Unicode.
         """
         try:
             matrix = self._matrix(rows)
             x_num = self._numbers(matrix)
             x_cat = self._texts(matrix)
-        except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+            return Tensors(x_num, x_cat, self._unseen(x_cat))
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise find_faults(self.schema, rows) from None
-        return Tensors(x_num, x_cat, self._unseen(x_cat))
 
     def _matrix(self, rows: Sequence[Row]) -> Sequence[Sequence[Cell]]:
         kinds = set(map(type, rows))
-        if set(map(len, rows)) - {self._n_features} or len(kinds) > 1:
+        if kinds != {dict} and not kinds <= {list, tuple}:
+            raise TypeError
+        if set(map(len, rows)) - {self._n_features}:
             raise ValueError
         return [self._by_name(row) for row in rows] if kinds == {dict} else rows  # type: ignore[return-value] # lists
 
@@ -89,7 +91,7 @@ class RowReader:
         if not types <= NUMBER_TYPES:
             raise TypeError
         with np.errstate(over="ignore"):
-            x_num = np.array(cells, dtype=np.float64).astype(np.float32).reshape(len(matrix), self._n_numeric)
+            x_num = np.array(cells, dtype=np.float32).reshape(len(matrix), self._n_numeric)
         if np.isinf(x_num).any():
             raise ValueError
         return x_num
@@ -107,6 +109,7 @@ class RowReader:
         for known, feature, column in zip(self._known, self.schema.categorical, x_cat.T, strict=True):
             if not known.issuperset(column):
                 for row in (row for row, text in enumerate(column) if text not in known):
+                    column[row].encode()  # a lone surrogate is a ValueError here, and would be one in the model
                     unseen.setdefault(row, []).append(feature.name)
         return unseen
 

@@ -46,8 +46,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(VENV)/bin/pip install -q -c constraints.txt -e '.[train]' --group test --group check
 	touch $@
 
-# What the serving image holds: the same commands as in the Dockerfile.
+# What the serving image holds: the same commands as in the Dockerfile, after what an earlier build left.
 $(SERVE_VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
+	rm -rf build
 	$(PYTHON) -m venv $(SERVE_VENV)
 	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt .
 	touch $@

@@ -149,14 +149,16 @@ def _numbers(graph: _Graph, preprocessing: Preprocessing) -> str:
 def _codes(graph: _Graph, preprocessing: Preprocessing) -> str:
     """Rows of the first layer's table, int64 `(n_samples, n_cat)`; the last row, all zeros, stands for the unknown."""
     columns = graph.split(X_CAT, len(preprocessing.slots))
+    unknown = preprocessing.d_categorical
     codes = [
         graph.add(
             "LabelEncoder",
             column,
             domain=ML_DOMAIN,
-            keys_strings=list(slots),
-            values_int64s=[offset + slot for slot in slots.values()],
-            default_int64=preprocessing.d_categorical,
+            # A feature without a single category in the train rows: the operator wants a key all the same.
+            keys_strings=list(slots) or [""],
+            values_int64s=[offset + slot for slot in slots.values()] or [unknown],
+            default_int64=unknown,
         )
         for column, slots, offset in zip(columns, preprocessing.slots, preprocessing.offsets, strict=True)
     ]

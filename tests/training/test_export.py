@@ -34,6 +34,7 @@ SCHEMAS = {
     "categories": Schema(
         target="y", features=(categorical("c", "u", "v", missing=True), categorical("d", "x")), labels=("p", "q")
     ),
+    "no category": Schema(target="y", features=(numeric("a"), categorical("c")), labels=("p", "q")),
     "mixed": Schema(
         target="y",
         features=(

@@ -1,0 +1,235 @@
+"""Real processes: the port, the workers, their metrics, their swaps, and how they stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from contract.errors import InvalidSettings
+from contract.publishing import Publisher
+from service.server import _listen
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SERVE = """
+import os
+from service.server import serve
+from service.settings import Settings
+serve(Settings.from_env(os.environ))
+"""
+ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
+PATIENCE_S = 30
+
+
+class Server:
+    """A service in processes of its own, and what it logs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.url = self.wait_for("listening")["url"]
+
+    def wait_for(self, message: str, count: int = 1) -> dict[str, Any]:
+        """The `count`th line with this message, once it is there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            found = [line for line in self.lines if line["message"] == message]
+            if len(found) >= count:
+                return found[count - 1]
+            self.lines.append(self._queue.get(timeout=max(0.01, deadline - time.monotonic())))
+
+    def worker_pids(self, count: int) -> list[int]:
+        """The processes that have loaded their models, in the order of their doing so."""
+        self.wait_for("models loaded", count)
+        return [line["pid"] for line in self.lines if line["message"] == "models loaded"]
+
+    def predict(self) -> int:
+        """The version that answers a connection of its own."""
+        answer = httpx.post(f"{self.url}/predict", json=ROWS, timeout=PATIENCE_S)
+        assert answer.status_code == 200
+        return int(answer.json()["version"])
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def exit_code(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._queue.put(json.loads(line))
+
+
+@contextlib.contextmanager
+def running(publisher: Publisher, **overrides: Any) -> Iterator[Server]:
+    settings = Settings.from_env(
+        {}, models=publisher.root, port=0, poll_interval_s=0.1, access_log=True, shutdown_timeout_s=20, **overrides
+    )
+    environ = {**os.environ, **settings.to_env(), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield Server(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def begin_request(url: str) -> socket.socket:
+    """A connection whose request lacks the end of its body."""
+    parts = urlsplit(url)
+    body = json.dumps(ROWS).encode()
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S)
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body[:10])
+    return connection
+
+
+def finish_request(connection: socket.socket) -> bytes:
+    """All that comes back once the body is whole, until the server closes the connection."""
+    with connection, connection.makefile("rb") as answer:
+        connection.sendall(json.dumps(ROWS).encode()[10:])
+        return answer.read()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_finishes_what_is_under_way_and_is_announced(publisher: Publisher, foundry: Any, workers: int) -> None:
+    foundry.publish(publisher)
+    with running(publisher, workers=workers, drain_delay_s=1.5) as server:
+        assert server.predict() == 1
+        under_way = begin_request(server.url)
+        server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 200)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 503)
+        assert server.predict() == 1  # not ready, yet serving
+        server.wait_for("Shutting down", workers)
+        answer = finish_request(under_way)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+        assert server.exit_code() == 0
+
+
+def test_an_interrupt_stops_at_once_with_success(publisher: Publisher, foundry: Any) -> None:
+    foundry.publish(publisher)
+    with running(publisher, drain_delay_s=3600.0) as server:
+        assert server.predict() == 1
+        server.process.send_signal(signal.SIGINT)
+        assert server.exit_code() == 0
+        assert not [line for line in server.lines if line["level"] == "error"]
+
+
+def test_workers_swap_count_and_come_back(publisher: Publisher, foundry: Any) -> None:
+    foundry.publish(publisher)
+    with running(publisher, workers=2) as server:
+        first, second = server.worker_pids(2)
+        for _ in range(20):
+            assert server.predict() == 1
+
+        # Metrics add up, whichever worker is asked.
+        for _ in range(5):
+            text = httpx.get(f"{server.url}/metrics").text
+            assert 'litet_requests_total{method="POST",route="/predict",status="200"} 20.0' in text
+            assert 'litet_rows_total{model="iris",version="1"} 20.0' in text
+            assert 'litet_model_version{model="iris"} 1.0' in text
+
+        # Every worker swaps.
+        foundry.publish(publisher, seed=1)
+        server.wait_for("a version serves", 4)
+        swapped = [line["pid"] for line in server.lines if line.get("replaced") == 1]
+        assert sorted(swapped) == sorted([first, second])
+        assert {server.predict() for _ in range(20)} == {2}
+
+        # A worker that is killed is replaced, and what it counted stays counted.
+        os.kill(first, signal.SIGKILL)
+        server.wait_until(lambda: not is_running(first))
+        assert server.predict() == 2
+        replacement = server.worker_pids(3)[2]
+        assert replacement not in (first, second)
+        assert {server.predict() for _ in range(20)} == {2}
+        text = httpx.get(f"{server.url}/metrics").text
+        assert 'litet_requests_total{method="POST",route="/predict",status="200"} 61.0' in text
+        assert re.findall(r"litet_model_version.*", text)[-1] == 'litet_model_version{model="iris"} 2.0'
+
+        # Workers do not outlive their supervisor.
+        server.process.kill()
+        server.wait_until(lambda: not any(is_running(pid) for pid in (second, replacement)))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_the_metrics_folder_is_gone_after_the_stop(publisher: Publisher, foundry: Any, tmp_path: Path) -> None:
+    foundry.publish(publisher)
+    before = set(Path("/dev/shm").glob("litet-metrics-*"))
+    with running(publisher, workers=2) as server:
+        server.worker_pids(2)
+        assert server.predict() == 1
+        server.process.send_signal(signal.SIGTERM)
+        assert server.exit_code() == 0
+    assert set(Path("/dev/shm").glob("litet-metrics-*")) <= before
+
+
+def test_a_chunked_body_beyond_the_limit_is_refused_before_its_end(publisher: Publisher, foundry: Any) -> None:
+    foundry.publish(publisher)
+    with running(publisher, max_body_bytes=100_000) as server:
+        parts = urlsplit(server.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as connection:
+            head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            for _ in range(110):
+                connection.sendall(b"3e8\r\n" + b" " * 1000 + b"\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        assert server.predict() == 1
+
+
+def test_a_service_without_models_starts_and_says_how_to_get_one(publisher: Publisher, foundry: Any) -> None:
+    with running(publisher) as server:
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+        assert httpx.get(f"{server.url}/health/ready").status_code == 503
+        server.wait_for("no model yet: train and promote one, or point LITET_MODELS at a model repository")
+        foundry.publish(publisher)
+        server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 200)
+        assert server.predict() == 1
+
+
+def test_a_port_that_is_taken_is_an_error_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InvalidSettings, match=rf"got 127\.0\.0\.1:{port}: Address already in use"):
+            _listen("127.0.0.1", port)
+
+
+def test_a_host_that_is_none_is_an_error_in_one_line() -> None:
+    with pytest.raises(InvalidSettings, match="LITET_HOST"):
+        _listen("300.0.0.1", 0)

@@ -1,0 +1,314 @@
+"""What is promoted is served; what is broken is refused and what served before goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from contract.model_file import MODEL_FILE
+from contract.publishing import Publisher
+from service.loading import load_version
+from service.metrics import Metrics
+from service.registry import Registry
+from service.watcher import RETRY_S, Watcher
+
+ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
+
+Start = Callable[..., TestClient[Litestar]]
+Poll = Callable[[TestClient[Litestar]], None]
+
+
+def version_of(client: TestClient[Litestar], name: str = "iris") -> int:
+    answer = client.post(f"/models/{name}/predict", json=ROWS)
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["version"])
+
+
+def metric(client: TestClient[Litestar], line: str) -> float:
+    found = [text for text in client.get("/metrics").text.splitlines() if text.startswith(line)]
+    return float(found[0].split()[-1]) if found else 0.0
+
+
+def test_a_promoted_version_serves_after_the_next_look(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    before = client.post("/predict", json=ROWS).json()
+    card = foundry.publish(publisher, seed=1, promote=False)
+    poll(client)
+    assert version_of(client) == 1
+    publisher.promote("iris", card.version)
+    poll(client)
+    after = client.post("/predict", json=ROWS).json()
+    assert (before["version"], after["version"]) == (1, 2)
+    assert before["predictions"] != after["predictions"]
+    assert metric(client, 'litet_swaps_total{model="iris",outcome="loaded"}') == 2
+    assert metric(client, 'litet_model_version{model="iris"}') == 2
+
+
+def test_a_roll_back_serves_the_version_before(publisher: Publisher, foundry: Any, start: Start, poll: Poll) -> None:
+    foundry.publish(publisher)
+    foundry.publish(publisher, seed=1)
+    client = start()
+    assert version_of(client) == 2
+    publisher.roll_back("iris")
+    poll(client)
+    assert version_of(client) == 1
+
+
+def test_a_new_model_is_served_and_a_vanished_one_is_not(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    foundry.publish(publisher, "other")
+    poll(client)
+    assert version_of(client, "other") == 1
+    shutil.rmtree(publisher.root / "iris")
+    poll(client)
+    assert client.post("/models/iris/predict", json=ROWS).status_code == 404
+    assert metric(client, 'litet_model_version{model="iris"}') == 0
+    assert client.get("/health/ready").json()["models"] == {"other": 1}
+
+
+def flip_a_bit(publisher: Publisher, version: int) -> None:
+    path = publisher.root / "iris" / str(version) / MODEL_FILE
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_off(publisher: Publisher, version: int) -> None:
+    path = publisher.root / "iris" / str(version) / MODEL_FILE
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def lose_the_card(publisher: Publisher, version: int) -> None:
+    (publisher.root / "iris" / str(version) / "card.json").unlink()
+
+
+def lose_the_version(publisher: Publisher, version: int) -> None:
+    shutil.rmtree(publisher.root / "iris" / str(version))
+
+
+def break_the_pointer(publisher: Publisher, _version: int) -> None:
+    (publisher.root / "iris" / "current").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_off, lose_the_card, lose_the_version, break_the_pointer])
+def test_a_damaged_version_is_refused(
+    publisher: Publisher,
+    foundry: Any,
+    start: Start,
+    poll: Poll,
+    damage: Callable[[Publisher, int], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    card = foundry.publish(publisher, seed=1)
+    damage(publisher, card.version)
+    with caplog.at_level(logging.ERROR):
+        poll(client)
+    assert version_of(client) == 1
+    assert metric(client, 'litet_swaps_total{model="iris",outcome="refused"}') == 1
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert vars(record)["model"] == "iris"
+    assert vars(record)["serving"] == 1
+    assert vars(record)["error"]
+
+
+def test_a_version_of_the_wrong_graph_is_refused(publisher: Publisher, foundry: Any, start: Start, poll: Poll) -> None:
+    foundry.publish(publisher)
+    client = start()
+    # Whole, with the right hash: but other weights than the card's probe was made with, and then no model at all.
+    for content in (foundry.model(foundry.numeric(), seed=5), b"no model"):
+        foundry.publish(publisher, seed=1, model=content)
+        poll(client)
+        assert version_of(client) == 1
+    assert metric(client, 'litet_swaps_total{model="iris",outcome="refused"}') == 2
+
+
+def test_a_good_version_serves_after_a_refused_one(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    foundry.publish(publisher, model=b"no model")
+    poll(client)
+    foundry.publish(publisher, seed=1)
+    poll(client)
+    assert version_of(client) == 3
+
+
+def test_a_start_falls_back_to_the_latest_version_that_loads(publisher: Publisher, foundry: Any, start: Start) -> None:
+    foundry.publish(publisher)
+    foundry.publish(publisher, seed=1)
+    for _ in range(2):
+        foundry.publish(publisher, model=b"no model")
+    client = start()
+    assert version_of(client) == 2
+    assert metric(client, 'litet_swaps_total{model="iris",outcome="refused"}') == 1
+
+
+def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(
+    publisher: Publisher, foundry: Any, start: Start
+) -> None:
+    foundry.publish(publisher, "broken", model=b"no model")
+    foundry.publish(publisher)
+    client = start()
+    assert client.get("/health/ready").json()["models"] == {"iris": 1}
+    assert client.post("/models/broken/predict", json=ROWS).status_code == 404
+
+
+def test_a_refused_version_asked_for_by_number_is_a_problem_of_ours(
+    publisher: Publisher, foundry: Any, start: Start
+) -> None:
+    foundry.publish(publisher)
+    foundry.publish(publisher, model=b"no model", promote=False)
+    client = start()
+    answer = client.post("/models/iris/versions/2/predict", json=ROWS)
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:litet:problem:refused-version"
+    assert "onnxruntime" not in answer.text
+    assert version_of(client) == 1
+
+
+@pytest.mark.parametrize("instead", [None, "a file"])
+def test_a_repository_that_cannot_be_read_keeps_what_is_loaded(
+    publisher: Publisher,
+    foundry: Any,
+    start: Start,
+    poll: Poll,
+    caplog: pytest.LogCaptureFixture,
+    instead: str | None,
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    aside = publisher.root.with_name("aside")
+    publisher.root.rename(aside)
+    if instead:
+        publisher.root.write_text(instead)
+    for _ in range(3):
+        poll(client)
+    assert version_of(client) == 1
+    assert [record.getMessage() for record in caplog.records].count("the model repository cannot be read") == 1
+    publisher.root.unlink(missing_ok=True)
+    aside.rename(publisher.root)
+    foundry.publish(publisher, seed=1)
+    poll(client)
+    assert version_of(client) == 2
+
+
+def test_a_start_without_a_repository_waits_for_one(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll
+) -> None:
+    client = start()
+    assert client.get("/health/ready").status_code == 503
+    foundry.publish(publisher)
+    poll(client)
+    assert client.get("/health/ready").status_code == 200
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_watcher(publisher: Publisher, clock: Clock) -> tuple[Watcher, Registry, Metrics]:
+    metrics = Metrics(None)
+    registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=2)
+    return Watcher(publisher, registry, metrics, interval_s=1, clock=clock), registry, metrics
+
+
+def refusals(metrics: Metrics) -> int:
+    lines = [line for line in metrics.render().decode().splitlines() if 'outcome="refused"' in line]
+    return int(float(lines[0].split()[-1])) if lines else 0
+
+
+def test_a_refused_version_is_tried_again_only_after_a_while(publisher: Publisher, foundry: Any) -> None:
+    clock = Clock()
+    watcher, registry, metrics = make_watcher(publisher, clock)
+    card = foundry.publish(publisher)
+    path = publisher.root / "iris" / "1" / MODEL_FILE
+    content = path.read_bytes()
+    path.write_bytes(content[:100])  # still being copied, say
+
+    async def look() -> None:
+        for _ in range(3):
+            await watcher.poll()
+        assert refusals(metrics) == 1
+        path.write_bytes(content)
+        clock.now = RETRY_S - 1
+        await watcher.poll()
+        assert not registry.current()
+        clock.now = RETRY_S
+        await watcher.poll()
+
+    asyncio.run(look())
+    assert registry.get("iris").version == card.version
+
+
+def test_a_pointer_that_says_the_same_again_loads_nothing(publisher: Publisher, foundry: Any) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher)
+
+    async def look() -> None:
+        await watcher.poll()
+        before = registry.get("iris")
+        pointer = publisher.root / "iris" / "current"
+        pointer.with_name("again").write_bytes(pointer.read_bytes())
+        pointer.with_name("again").replace(pointer)
+        await watcher.poll()
+        assert registry.get("iris") is before
+
+    asyncio.run(look())
+
+
+def test_a_replaced_predictor_is_released_in_a_thread_once_no_request_uses_it(
+    publisher: Publisher, foundry: Any
+) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher)
+    threads: list[threading.Thread] = []
+
+    async def look() -> None:
+        await watcher.poll()
+        weakref.finalize(registry.get("iris"), lambda: threads.append(threading.current_thread()))
+        foundry.publish(publisher, seed=1)
+        await watcher.poll()
+
+    asyncio.run(look())
+    (thread,) = threads
+    assert thread is not threading.main_thread()
+
+
+def test_a_request_under_way_keeps_its_predictor_through_a_swap(publisher: Publisher, foundry: Any) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher)
+
+    async def look() -> None:
+        await watcher.poll()
+        taken = registry.get("iris")
+        foundry.publish(publisher, seed=1)
+        await watcher.poll()
+        assert registry.get("iris").version == 2
+        assert taken.predict(taken.reader.read([[1.0, 2.0, 3.0, 4.0]])).class_index.shape == (1,)
+
+    asyncio.run(look())

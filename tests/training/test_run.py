@@ -1,0 +1,181 @@
+"""The pipeline: from a table to a model that was fitted, exported, compared and measured."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from contract.errors import ParityError
+from contract.model_file import PROBABILITIES
+from training import parity, run
+from training.config import make_config
+from training.dataset import frame_tensors
+from training.parity import open_session, run_session
+from training.run import Observer, train_model
+from training.table import Table, read_table
+
+QUICK = {"max_epochs": 5, "hidden_sizes": (8,)}
+
+
+def make_table(frame: pl.DataFrame) -> Table:
+    return Table(frame=frame, source="made.csv", sha256="0" * 64, target=None, warnings=())
+
+
+def mixed_frame(n: int = 300) -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    number = rng.normal(size=n)
+    place = rng.choice(["north", "south", "west"], n)
+    label = np.where(number + (place == "north") > 0.5, "yes", "no")
+    holes = pl.Series(number).scatter(np.arange(0, n, 10), None)
+    return pl.DataFrame({"number": holes, "place": place, "label": label})
+
+
+def test_a_mixed_table_with_missing_cells_is_learnt():
+    trained = train_model(make_table(mixed_frame()), "label", make_config())
+    metrics = trained.report.metrics
+    assert metrics.accuracy > metrics.majority_accuracy + 0.2
+    assert [feature.name for feature in trained.schema.features] == ["number", "place"]
+
+
+def test_the_reference_run_on_iris_is_that_of_the_notes():
+    trained = train_model(read_table("iris"), "species", make_config("reference"))
+    assert trained.report.training.n_parameters == 4 * 10 + 10 + 10 * 3 + 3
+    assert trained.report.metrics.accuracy >= 0.9
+    assert trained.report.calibration is None
+    assert trained.schema.labels == ("setosa", "versicolor", "virginica")
+
+
+def test_the_report_tells_where_the_rows_went():
+    frame = mixed_frame().with_columns(pl.lit(1).alias("constant"))
+    frame = frame.with_columns(label=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("label"))
+    data = train_model(make_table(frame), "label", make_config(**QUICK)).report.data
+    assert data.rows.dropped == 3
+    assert data.rows.train + data.rows.valid + data.rows.test == 297 == sum(data.class_counts)
+    assert (data.source, data.sha256, data.n_rows, data.n_columns) == ("made.csv", "0" * 64, 300, 4)
+    assert list(data.excluded) == ["constant"]
+    assert any("constant" in warning for warning in data.warnings)
+
+
+def test_the_report_tells_how_training_went():
+    training = train_model(make_table(mixed_frame()), "label", make_config(max_epochs=300, patience=5)).report.training
+    assert training.stop_reason == "plateau"
+    assert training.n_epochs == len(training.history) == training.best_epoch + 5
+
+
+def test_the_metrics_are_those_of_the_exported_graph_on_rows_held_out():
+    table = make_table(mixed_frame())
+    config = make_config(**QUICK)
+    trained = train_model(table, "label", config)
+    answers = run_session(open_session(trained.model), frame_tensors(trained.schema, table.frame))
+    assert np.isfinite(answers[PROBABILITIES]).all()
+    assert trained.report.metrics.n_samples == trained.report.data.rows.test
+
+
+def test_a_rare_class_shows_in_the_card_what_accuracy_hides():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=1000), "label": np.where(np.arange(1000) % 50 == 0, "fraud", "fine")})
+    metrics = train_model(make_table(frame), "label", make_config(max_epochs=3)).report.metrics
+    assert metrics.accuracy == pytest.approx(0.98, abs=0.01)
+    assert metrics.majority_accuracy == pytest.approx(0.98, abs=0.01)
+    assert metrics.balanced_accuracy == pytest.approx(0.5, abs=0.05)
+    assert metrics.per_class[1].label == "fraud"
+    assert metrics.per_class[1].recall == 0
+
+
+def test_class_weights_find_more_of_the_rare_class():
+    rng = np.random.default_rng(0)
+    rare = np.arange(2000) % 20 == 0
+    frame = pl.DataFrame({"x": rng.normal(size=2000) + 1.5 * rare, "label": np.where(rare, "rare", "usual")})
+    plain, weighted = (
+        train_model(make_table(frame), "label", make_config(max_epochs=20, class_weights=on)).report.metrics
+        for on in (False, True)
+    )
+    assert weighted.per_class[0].recall > plain.per_class[0].recall + 0.2
+
+
+def test_labels_keep_their_type():
+    frame = mixed_frame().with_columns(label=(pl.col("label") == "yes").cast(pl.Int64))
+    trained = train_model(make_table(frame), "label", make_config(**QUICK))
+    assert trained.schema.labels == (0, 1)
+    assert [type(one.label) for one in trained.report.metrics.per_class] == [int, int]
+
+
+def test_an_observer_hears_every_stage_and_epoch():
+    heard = []
+
+    class Listener(Observer):
+        wants_trace = True
+
+        def stage(self, name):
+            heard.append(name)
+
+        def epoch(self, record, max_epochs):
+            heard.append((record.epoch, max_epochs))
+
+        def first_step(self, trace):
+            heard.append(trace.loss_shape)
+
+    train_model(read_table("iris"), "species", make_config("reference", max_epochs=2), observer=Listener())
+    assert heard == ["reading", "fitting", (), (1, 2), (2, 2), "calibrating", "exporting", "evaluating"]
+
+
+def test_listening_changes_nothing():
+    class Tracer(Observer):
+        wants_trace = True
+
+    config = make_config(**QUICK)
+    table = make_table(mixed_frame())
+    assert train_model(table, "label", config).model == train_model(table, "label", config, observer=Tracer()).model
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process():
+    code = (
+        "import hashlib; from training.run import train_model; from training.table import read_table; "
+        "from training.config import make_config; "
+        "table = read_table('wine'); model = train_model(table, table.target, make_config(max_epochs=5)).model; "
+        "print(hashlib.sha256(model).hexdigest())"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    table = read_table("wine")
+    here = hashlib.sha256(train_model(table, table.target or "", make_config(max_epochs=5)).model).hexdigest()
+    assert {one.stdout.strip() for one in runs} == {here}
+
+
+def test_another_seed_gives_another_model():
+    table = make_table(mixed_frame())
+    first, second = (train_model(table, "label", make_config(**QUICK, seed=seed)).model for seed in (0, 1))
+    assert first != second
+
+
+def test_a_run_leaves_torchs_randomness_and_threads_alone():
+
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    threads = torch.get_num_threads()
+    train_model(make_table(mixed_frame()), "label", make_config(**QUICK))
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_graph_that_computes_something_else_is_not_let_through(monkeypatch):
+    def wrong_export(network, preprocessing, schema, temperature):
+        with_bias = network.layers[-1].bias
+        with_bias.data += 0.01
+        content = exported(network, preprocessing, schema, temperature)
+        with_bias.data -= 0.01
+        return content
+
+    exported = run.export
+    monkeypatch.setattr(run, "export", wrong_export)
+    with pytest.raises(ParityError):
+        train_model(make_table(mixed_frame()), "label", make_config(**QUICK))
+
+
+def test_parity_is_measured_and_within_its_tolerance():
+    measured = train_model(make_table(mixed_frame()), "label", make_config(**QUICK)).report.parity
+    assert 0 <= measured.max_error <= measured.tolerance == parity.TOLERANCE

@@ -1,0 +1,162 @@
+"""Table → what training works on: labels, three parts, a schema and tensors.
+
+Labels are read in `training.labels`, and offered here with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from contract.errors import Fault, InvalidRows
+from contract.faults import MAX_FAULTS, show
+from contract.schema import QUANTILE_LEVELS, CategoricalFeature, Feature, Label, NumericFeature, Schema
+from contract.tensors import Tensors
+from training.cells import numbers, spell, spell_like, texts
+from training.columns import Columns, require_columns
+from training.labels import label_indices, read_labels
+
+__all__ = ["Split", "frame_tensors", "label_indices", "make_schema", "read_labels", "split_rows"]
+
+NUMBER = "a finite float32 number or null"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Row numbers of the three parts: int64, ascending, no row in two of them."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+def split_rows(y: np.ndarray, *, valid_fraction: float, test_fraction: float, seed: int) -> Split:
+    """Rows dealt out at random, class by class, so that each part has the classes in about the same proportions.
+
+    `y` holds class indices, int64 `(n_rows,)`; rows with -1 are in no part. Each part has at least one row of every
+    class, whatever the fractions; a class has at least three rows. The same arguments give the same split.
+    """
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(y >= 0))
+    counts = np.bincount(y[rows])
+    n_valid = _apportion(counts * valid_fraction, most=counts - 2)
+    n_test = _apportion(counts * test_fraction, most=counts - n_valid - 1)
+    parts: tuple[list[np.ndarray], ...] = ([], [], [])
+    for label in range(len(counts)):
+        of_class = rows[y[rows] == label]
+        cuts = [n_valid[label], n_valid[label] + n_test[label]]
+        for part, dealt in zip(parts, np.split(of_class, cuts), strict=True):
+            part.append(dealt)
+    valid, test, train = (np.sort(np.concatenate(part)) for part in parts)
+    return Split(train=train, valid=valid, test=test)
+
+
+def make_schema(
+    frame: pl.DataFrame, target: str, columns: Columns, labels: Sequence[Label], *, max_categories: int
+) -> Schema:
+    """The schema that the train rows give: features in table order, with ranges or categories.
+
+    Ranges and quantiles are float32 values, all 0 for a feature without a number. Categories are the `max_categories`
+    commonest texts, sorted.
+
+    Raises:
+        InvalidRows: a cell of a numeric column is no number, or is not finite as float32.
+    """
+    features: list[Feature] = []
+    for name, kind in columns.kinds.items():
+        if kind == "numeric":
+            features.append(_numeric_feature(name, frame[name]))
+        else:
+            features.append(_categorical_feature(name, frame[name], max_categories))
+    return Schema(target=target, features=tuple(features), labels=tuple(labels))
+
+
+def frame_tensors(schema: Schema, frame: pl.DataFrame, *, first_row: int = 0) -> Tensors:
+    """The tensors of a frame's rows, which `contract.tensors.RowReader` gives for the same rows in JSON.
+
+    Columns are found by name, in any order; others are ignored. For a slice, `first_row` is the number that faults
+    give its first row; `Tensors.unseen` counts from 0 all the same.
+
+    Raises:
+        InvalidData: the frame lacks a feature's column, or one holds what can be no text.
+        InvalidRows: a cell of a numeric feature is no number, or is not finite as float32.
+    """
+    require_columns(frame, [feature.name for feature in schema.features], "each feature of the model")
+    x_num = _x_num(schema, frame, first_row)
+    x_cat = np.empty((frame.height, len(schema.categorical)), dtype=object)
+    unseen: dict[int, list[str]] = {}
+    for j, feature in enumerate(schema.categorical):
+        column = spell_like(texts(frame[feature.name]), feature.categories).fill_null("")
+        x_cat[:, j] = column.to_numpy()
+        for row in (~column.is_in(["", *feature.categories])).arg_true():
+            unseen.setdefault(row, []).append(feature.name)
+    return Tensors(x_num, x_cat, unseen)
+
+
+def _apportion(quotas: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Whole numbers near `quotas`, from 1 to `most` each, that add up to the rounded sum where the bounds allow.
+
+    The method of largest remainders: quotas are rounded down, and what is left goes to those that lost most.
+    """
+    shares: np.ndarray = np.clip(np.floor(quotas).astype(np.int64), 1, most)
+    n_left = round(quotas.sum()) - shares.sum()
+    losses = np.where(shares < most, quotas - shares, -np.inf)
+    for label in np.argsort(-losses, kind="stable")[: max(n_left, 0)]:
+        shares[label] += shares[label] < most[label]
+    return shares
+
+
+def _numeric_feature(name: str, column: pl.Series) -> NumericFeature:
+    x, wrong = numbers(column)
+    if wrong.any():
+        raise _faults([name], wrong[:, np.newaxis], column.to_frame(), first_row=0)
+    present = x[~np.isnan(x)]
+    values = present.astype(np.float64) if len(present) else np.zeros(1)
+    quantiles = np.quantile(values, QUANTILE_LEVELS).astype(np.float32)
+    return NumericFeature(
+        name=name,
+        missing=len(present) < len(x),
+        minimum=_shortest(values.min()),
+        maximum=_shortest(values.max()),
+        quantiles=tuple(map(_shortest, quantiles)),
+    )
+
+
+def _shortest(value: np.floating) -> float:
+    """The number with the fewest digits that is `value` as float32: 7.7 rather than 7.699999809265137."""
+    return float(str(np.float32(value)))
+
+
+def _categorical_feature(name: str, column: pl.Series, max_categories: int) -> CategoricalFeature:
+    spelled = spell(texts(column)).rename("text")
+    counts = spelled.drop_nulls().value_counts(name="count").sort(["count", "text"], descending=[True, False])
+    categories = sorted(counts["text"].head(max_categories).to_list())
+    return CategoricalFeature(name=name, missing=spelled.null_count() > 0, categories=tuple(categories))
+
+
+def _x_num(schema: Schema, frame: pl.DataFrame, first_row: int) -> np.ndarray:
+    names = [feature.name for feature in schema.numeric]
+    x_num = np.empty((frame.height, len(names)), dtype=np.float32)
+    wrong = np.empty(x_num.shape, dtype=bool)
+    for j, name in enumerate(names):
+        x_num[:, j], wrong[:, j] = numbers(frame[name])
+    if wrong.any():
+        raise _faults(names, wrong, frame, first_row)
+    return x_num
+
+
+def _faults(names: Sequence[str], wrong: np.ndarray, frame: pl.DataFrame, first_row: int) -> InvalidRows:
+    cells = np.argwhere(wrong)
+    return InvalidRows(
+        [
+            Fault(row=first_row + row, feature=names[j], expected=NUMBER, got=_show(frame[names[j]][row]))
+            for row, j in cells[:MAX_FAULTS].tolist()
+        ],
+        len(cells),
+    )
+
+
+def _show(cell: object) -> str:
+    return show(cell if isinstance(cell, bool | int | float | str) else str(cell))

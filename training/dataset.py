@@ -1,7 +1,4 @@
-"""Table → what training works on: labels, three parts, a schema and tensors.
-
-Labels are read in `training.labels`, and offered here with the rest.
-"""
+"""Table → what training works on: three parts, a schema and tensors."""
 
 from __future__ import annotations
 
@@ -17,9 +14,6 @@ from contract.schema import QUANTILE_LEVELS, CategoricalFeature, Feature, Label,
 from contract.tensors import Tensors
 from training.cells import numbers, spell, spell_like, texts
 from training.columns import Columns, require_columns
-from training.labels import label_indices, read_labels
-
-__all__ = ["Split", "frame_tensors", "label_indices", "make_schema", "read_labels", "split_rows"]
 
 NUMBER = "a finite float32 number or null"
 

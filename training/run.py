@@ -19,9 +19,10 @@ from contract.tensors import Tensors
 from training.calibration import fit_temperature, softmax
 from training.columns import ColumnChoice, Columns, choose_columns
 from training.config import TrainingConfig
-from training.dataset import frame_tensors, make_schema, read_labels, split_rows
+from training.dataset import frame_tensors, make_schema, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.export import export
+from training.labels import read_labels
 from training.loop import Fitted, Samples, fit
 from training.network import Network, count_parameters, predict_logits
 from training.parity import check_parity, make_probe, open_session, run_session

@@ -28,8 +28,8 @@ def command(name: str, file: str, target: str | None, version: int | None, model
 
         from litet.scoring import read_version, score
         from service.predictor import Predictor
-        from training.dataset import label_indices
         from training.evaluation import evaluate
+        from training.labels import label_indices
         from training.table import read_table
     predictor = Predictor(read_version(Repository(models), name, version))
     schema = predictor.schema

@@ -217,3 +217,10 @@ def test_a_probe_holds_rows_and_torchs_answers():
     tensors = Tensors(x_num, np.array(probe.x_cat, dtype=object), {})
     answers = run_session(open_session(export(network, preprocessing, schema)), tensors)
     np.testing.assert_allclose(answers[LOGITS], probe.logits, atol=1e-5)
+
+
+def test_an_export_does_not_depend_on_the_networks_mode():
+    schema = SCHEMAS["numbers"]
+    network, preprocessing = build(schema, dropout=0.5, batch_norm=True)
+    evaluated = export(network, preprocessing, schema)
+    assert export(network.train(), preprocessing, schema) == evaluated

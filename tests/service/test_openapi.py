@@ -76,6 +76,7 @@ def test_the_page_refers_to_nothing_elsewhere(service: Service, path: str) -> No
     assert "http:" not in answer.text
     assert "https:" not in answer.text
     assert not re.search(r"""(?:src|href|url)\s*[=:]\s*["']//""", answer.text)
+    assert "validatorUrl: null" in answer.text  # or a badge would be fetched
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     for local in re.findall(r'(?:src|href|url)(?:=|: )"(/[^"]+)"', answer.text):
         assert service.get(local).status_code == 200, local

@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from service.answers import Predictions, encode_answers
 from service.predict import INLINE_BYTES
 from service.predictor import Answers
+from service.requests import BULKY_BYTES
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -88,10 +89,11 @@ def test_rows_of_a_batch_are_answered_as_alone(service: Service) -> None:
         np.testing.assert_allclose(alone["logits"], prediction["logits"], rtol=1e-5, atol=1e-6)
 
 
-def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service) -> None:
+@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
+def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service, size: int) -> None:
     rows = np.random.default_rng(0).uniform(0, 8, size=(3000, 4)).tolist()
-    body = msgspec.json.encode({"instances": rows})
-    assert len(body) > INLINE_BYTES
+    body = msgspec.json.encode({"instances": rows}) + b" " * size
+    assert len(body) > size
     answer = service.post("/predict", content=body, headers={"content-type": "application/json"})
     predictions = answer.json()["predictions"]
     assert len(predictions) == 3000
@@ -101,9 +103,10 @@ def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service) -> 
     )
 
 
-def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service) -> None:
-    rows = [*([ROW] * 4000), [1, 2, 3, "x"]]
-    answer = service.post("/predict", json={"instances": rows})
+@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
+def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, size: int) -> None:
+    body = msgspec.json.encode({"instances": [*([ROW] * 4000), [1, 2, 3, "x"]]}) + b" " * size
+    answer = service.post("/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["row"] == 4000
 

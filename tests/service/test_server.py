@@ -23,6 +23,7 @@ import pytest
 
 from contract.errors import InvalidSettings
 from contract.publishing import Publisher
+from service.metrics_folder import PREFIX, metrics_parent
 from service.server import _listen
 from service.settings import Settings
 
@@ -101,38 +102,44 @@ def running(publisher: Publisher, **overrides: Any) -> Iterator[Server]:
         process.stderr.close()
 
 
-def begin_request(url: str) -> socket.socket:
-    """A connection whose request lacks the end of its body."""
+BODY = json.dumps(ROWS).encode()
+REQUEST = (
+    b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Content-Length: " + str(len(BODY)).encode() + b"\r\n\r\n" + BODY
+)
+
+
+def connect(url: str) -> socket.socket:
     parts = urlsplit(url)
-    body = json.dumps(ROWS).encode()
-    connection = socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S)
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection.sendall(head.encode() + body[:10])
-    return connection
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S)
 
 
-def finish_request(connection: socket.socket) -> bytes:
-    """All that comes back once the body is whole, until the server closes the connection."""
+def finish(connection: socket.socket, rest: bytes) -> bytes:
+    """All that comes back after the rest of a request, until the server closes the connection."""
     with connection, connection.makefile("rb") as answer:
-        connection.sendall(json.dumps(ROWS).encode()[10:])
+        connection.sendall(rest)
         return answer.read()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stop_finishes_what_is_under_way_and_is_announced(publisher: Publisher, foundry: Any, workers: int) -> None:
     foundry.publish(publisher)
+    folders_before = {path.name for path in metrics_parent().glob(f"{PREFIX}*")}
     with running(publisher, workers=workers, drain_delay_s=1.5) as server:
         assert server.predict() == 1
-        under_way = begin_request(server.url)
+        under_way, silent = connect(server.url), connect(server.url)
+        under_way.sendall(REQUEST[:-10])
         server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 200)
         server.process.send_signal(signal.SIGTERM)
         server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 503)
         assert server.predict() == 1  # not ready, yet serving
         server.wait_for("Shutting down", workers)
-        answer = finish_request(under_way)
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        assert b"connection: close" in answer
+        for connection, rest in ((silent, REQUEST), (under_way, REQUEST[-10:])):
+            answer = finish(connection, rest)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"connection: close" in answer
         assert server.exit_code() == 0
+    assert {path.name for path in metrics_parent().glob(f"{PREFIX}*")} <= folders_before
 
 
 def test_an_interrupt_stops_at_once_with_success(publisher: Publisher, foundry: Any) -> None:
@@ -189,22 +196,10 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_metrics_folder_is_gone_after_the_stop(publisher: Publisher, foundry: Any, tmp_path: Path) -> None:
-    foundry.publish(publisher)
-    before = set(Path("/dev/shm").glob("litet-metrics-*"))
-    with running(publisher, workers=2) as server:
-        server.worker_pids(2)
-        assert server.predict() == 1
-        server.process.send_signal(signal.SIGTERM)
-        assert server.exit_code() == 0
-    assert set(Path("/dev/shm").glob("litet-metrics-*")) <= before
-
-
 def test_a_chunked_body_beyond_the_limit_is_refused_before_its_end(publisher: Publisher, foundry: Any) -> None:
     foundry.publish(publisher)
     with running(publisher, max_body_bytes=100_000) as server:
-        parts = urlsplit(server.url)
-        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as connection:
+        with connect(server.url) as connection:
             head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
             for _ in range(110):

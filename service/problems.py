@@ -1,0 +1,109 @@
+"""Every error as RFC 9457 problem details: what is wrong, with which row and feature, and nothing of our insides."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
+
+from contract.errors import ArtifactError, CallerError, Fault, InvalidName, InvalidRows, LitetError, NotFound
+from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotReady, UnsupportedBody
+from service.logs import REQUEST_ID
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem. `type` identifies its kind, `detail` says the rule and what broke it.
+
+    `errors` spells out the first faults of the rows, of `n_errors` in all. `request_id` finds the log lines of a
+    fault of ours.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[Fault, ...] | msgspec.UnsetType = msgspec.UNSET
+    n_errors: int | msgspec.UnsetType = msgspec.UNSET
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+KINDS: dict[type[LitetError], tuple[int, str, str]] = {
+    MalformedBody: (400, "malformed-body", "The body is not JSON"),
+    NotFound: (404, "not-found", "No such model or version"),
+    BodyTooLarge: (413, "body-too-large", "The body is too large"),
+    UnsupportedBody: (415, "unsupported-body", "The body is not plain JSON"),
+    InvalidBody: (422, "invalid-body", "The body has another shape"),
+    InvalidRows: (422, "invalid-rows", "Rows do not fit the model"),
+    InvalidName: (422, "invalid-name", "Not a model name"),
+    CallerError: (400, "invalid-request", "The request cannot be served"),
+    ArtifactError: (503, "refused-version", "The version cannot be served"),
+    NotReady: (503, "not-ready", "The service is not ready"),
+}
+"""Status, name and title of each error; of its nearest base where it is not listed."""
+
+ROUTING = {
+    400: "the request must be valid HTTP",
+    404: "nothing is served at this path",
+    405: "the path must be asked with a method that it allows",
+}
+"""What to say instead of the framework's own words."""
+
+
+def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The response for any exception. One that nobody foresaw is logged, and its text kept from the caller."""
+    headers: dict[str, str] = {}
+    if isinstance(error, LitetError) and (kind := _kind(error)):
+        problem = _describe(error, *kind)
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        phrase = HTTPStatus(error.status_code).phrase
+        detail = ROUTING.get(error.status_code, phrase)
+        problem = Problem(type="about:blank", title=phrase, status=error.status_code, detail=detail)
+        headers = error.headers or {}
+    else:
+        logger.error("a request failed", exc_info=error, extra={"path": request.scope.get("path", "")})
+        problem = Problem(
+            type="about:blank",
+            title="Internal Server Error",
+            status=500,
+            detail="the service failed to answer; its log says more under this request_id",
+            request_id=REQUEST_ID.get(),
+        )
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """How OpenAPI documents these error statuses. 400 is always among them: any request can be malformed."""
+    return {
+        status: ResponseSpec(
+            Problem, description=HTTPStatus(status).phrase, media_type=MEDIA_TYPE, generate_examples=False
+        )
+        for status in sorted({400, *statuses})
+    }
+
+
+def _kind(error: LitetError) -> tuple[int, str, str] | None:
+    return next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)
+
+
+def _describe(error: LitetError, status: int, name: str, title: str) -> Problem:
+    if isinstance(error, ArtifactError):
+        logger.error("a version was refused", extra={"error": str(error)})
+        detail = "the version is published, but what it holds must not be served; the log says why"
+        return Problem(type=_urn(name), title=title, status=status, detail=detail, request_id=REQUEST_ID.get())
+    problem = Problem(type=_urn(name), title=title, status=status, detail=str(error))
+    if isinstance(error, InvalidRows):
+        return msgspec.structs.replace(problem, errors=error.faults, n_errors=error.n_faults)
+    return problem
+
+
+def _urn(name: str) -> str:
+    return f"urn:litet:problem:{name}"

@@ -1,0 +1,145 @@
+"""The entry of a serving process: sockets, signals, workers."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from contract.errors import InvalidSettings
+from contract.repository import Repository
+from service import logs
+from service.metrics_folder import metrics_folder, metrics_parent
+from service.protocol import Protocol
+from service.settings import Settings, unknown_variables
+
+logger = logging.getLogger(__name__)
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+KEEP_ALIVE_S = 75
+"""Longer than load balancers keep idle connections (60 s is common): the side that reuses them should close them."""
+START_UP_S = 30
+"""Within which a worker must answer its supervisor, or it counts as hung; a busy machine starts slowly."""
+PR_SET_PDEATHSIG = 1
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Workers are told the settings through the environment.
+
+    Raises:
+        InvalidSettings: the address cannot be listened on.
+        SystemExit: with 0 once stopped by SIGTERM, with 3 where the app could not start.
+    """
+    logs.configure(settings.log_level)
+    for variable, meant in unknown_variables(os.environ).items():
+        logger.warning("not a setting", extra={"variable": variable, "meant": meant})
+    signal.signal(signal.SIGTERM, _exit)
+    with _listen(settings.host, settings.port) as listener:
+        _announce(settings, listener.getsockname()[1])
+        os.environ.update(settings.to_env())
+        if settings.workers == 1:
+            with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
+                uvicorn.Server(_config(settings)).run([listener])
+        else:
+            with metrics_folder(metrics_parent()) as folder:
+                os.environ[METRICS_VARIABLE] = str(folder)
+                Multiprocess(_config(settings), [listener]).run()
+
+
+def worker_app() -> Callable[..., Awaitable[None]]:
+    """The ASGI app of one worker, by the environment. Any ASGI server can call this factory."""
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level)
+    if settings.workers > 1:
+        _stop_with_parent()
+    # Imported here because prometheus_client reads its folder's variable when it is imported, and because a
+    # supervisor, which only looks after its workers, needs neither Litestar nor onnxruntime.
+    from service.app import create_app  # noqa: PLC0415
+
+    folder = os.environ.get(METRICS_VARIABLE)
+    app = create_app(settings, Path(folder) if folder else None)
+    # What is there now stays for good; the garbage collector need not look through it while requests wait.
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        "service.server:worker_app",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        timeout_worker_healthcheck=START_UP_S,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. From here on connections wait rather than fail until a worker takes them.
+
+    A name of several addresses, as `localhost` often is, means the first of version 4.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _name, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidSettings(
+            f"LITET_HOST and LITET_PORT must be free to listen on, got {host}:{port}: {reason}"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _announce(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    logger.info("listening", extra={"url": f"http://{host}:{port}", "workers": settings.workers})
+    try:
+        names = Repository(settings.models).names()
+    except OSError as error:
+        logger.warning("the model repository cannot be read", extra={"error": str(error)})
+        return
+    if not names:
+        logger.warning(
+            "no model yet: train and promote one, or point LITET_MODELS at a model repository",
+            extra={"models": str(settings.models.absolute())},
+        )
+
+
+def _exit(_number: int, _frame: object) -> None:
+    """A stop that was asked for is a success. uvicorn, once it has finished, raises its signals again: into this."""
+    sys.exit(0)
+
+
+def _stop_with_parent() -> None:
+    """Have the kernel stop this worker when its supervisor dies, even by SIGKILL: it would serve on, unsupervised."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,152 @@
+"""What a serving process can be told, in one frozen value, and the `LITET_*` variables that tell it.
+
+Text, range and default of every setting stand in one place, the struct's fields: the command line makes its flags of
+`settings()` and the error messages their rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import fields
+
+from contract.errors import InvalidSettings
+
+PREFIX = "LITET_"
+MODEL_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one serving process. Made by `from_env`, which checks every range."""
+
+    models: Annotated[Path, Meta(description="Folder of the model repository.")] = Path("models")
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on; 0.0.0.0 for all of them.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 for any free one.")] = 8000
+    workers: Annotated[int, Meta(ge=1, le=1024, description="Processes that share the port.")] = 1
+    default_model: Annotated[
+        Annotated[str, Meta(pattern=MODEL_NAME)] | None,
+        Meta(description="Model that answers POST /predict; needed only where there are several."),
+    ] = None
+    max_body_bytes: Annotated[int, Meta(ge=1, description="Largest request body, in bytes.")] = 10 * 2**20
+    max_rows: Annotated[int, Meta(ge=1, description="Most rows in one request.")] = 10_000
+    max_loaded_versions: Annotated[
+        int, Meta(ge=1, description="Versions asked for by number that stay loaded beside the current ones.")
+    ] = 8
+    poll_interval_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="Seconds between two looks for newly promoted versions.")
+    ] = 0.5
+    # Zero, because a stop that nobody routes around gains nothing by waiting; whoever has a load balancer knows.
+    drain_delay_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3_600,
+            description="Seconds to go on serving after SIGTERM, not ready, until a load balancer has noticed; "
+            "5 suits Kubernetes.",
+        ),
+    ] = 0.0
+    shutdown_timeout_s: Annotated[
+        int, Meta(ge=1, le=3_600, description="Seconds that requests under way get to finish when stopping.")
+    ] = 30
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")
+    ] = "info"
+    access_log: Annotated[bool, Meta(description="Log a line for each request.")] = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
+        """The settings in `environ`, each replaced by the override of its name unless that is None.
+
+        A variable that is empty counts as absent. Names that are no setting are left alone: see `unknown_variables`.
+
+        Raises:
+            InvalidSettings: a value is outside its range; the message names the variable.
+        """
+        values: dict[str, Any] = {
+            field.name: environ[field.variable] for field in settings() if environ.get(field.variable)
+        }
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        for field in settings():
+            if field.name in values:
+                values[field.name] = field.parse(values[field.name])
+        return cls(**values)
+
+    def to_env(self) -> dict[str, str]:
+        """The variables that `from_env` makes these settings of."""
+        values = {field.variable: getattr(self, field.name) for field in settings()}
+        return {
+            variable: str(value).lower() if isinstance(value, bool) else str(value)
+            for variable, value in values.items()
+            if value is not None
+        }
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of `Settings`: its name, variable, annotation, default, what it means, and what its values are."""
+
+    name: str
+    variable: str
+    type: Any
+    default: Any
+    description: str
+    rule: str
+
+    def parse(self, value: object) -> Any:
+        """`value` in its type; texts are read.
+
+        Raises:
+            InvalidSettings: it is outside its range; the message names the variable.
+        """
+        try:
+            return msgspec.convert(value, self.type, strict=False, dec_hook=lambda kind, raw: kind(raw))
+        except (msgspec.ValidationError, TypeError):
+            raise InvalidSettings(f"{self.variable} must be {self.rule}, got {str(value)[:80]!r}") from None
+
+
+def settings() -> tuple[Setting, ...]:
+    """Every setting, in the order of the fields."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(
+        Setting(
+            name=field.name,
+            variable=PREFIX + field.name.upper(),
+            type=hints[field.name],
+            default=field.default,
+            description=_meta(hints[field.name]).description or "",
+            rule=_rule(hints[field.name]),
+        )
+        for field in fields(Settings)
+    )
+
+
+def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The `LITET_*` names that are no setting, each with the setting that was probably meant."""
+    known = [field.variable for field in settings()]
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}
+
+
+def _meta(annotation: Any) -> Meta:
+    *_, meta = get_args(annotation)
+    assert isinstance(meta, Meta)  # noqa: S101 # every field above is Annotated with one
+    return meta
+
+
+def _rule(annotation: Any) -> str:
+    kind, meta = annotation.__origin__, _meta(annotation)
+    if kind is bool:
+        return "true or false"
+    if kind is Path:
+        return "a folder"
+    if choices := [choice for choice in get_args(kind) if isinstance(choice, str)]:
+        return f"one of {', '.join(choices)}"
+    if kind not in (int, float):
+        return "an address" if kind is str else f"a model name ({MODEL_NAME})"
+    noun = "a whole number" if kind is int else "a number"
+    least = f" above {meta.gt}" if meta.gt is not None else f" from {meta.ge}"
+    return noun + least + (f" to {meta.le}" if meta.le is not None else " up")

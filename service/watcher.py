@@ -1,0 +1,152 @@
+"""Keeps the registry at what the model repository says: load, then replace one reference, then release the old one.
+
+A version that cannot be loaded is refused and the one before goes on; it is tried again when its pointer changes, and
+every `RETRY_S` in case its files were still on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from contract.errors import LitetError, NotFound
+from contract.repository import Repository
+from service.loading import load_current, load_previous, release
+from service.metrics import Metrics
+from service.predictor import Predictor
+from service.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 30.0
+
+Stamp = tuple[int, int, int] | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """The pointer for which a load was last tried, and when to try again even if it stays; never where it succeeded."""
+
+    stamp: Stamp
+    retry_at: float
+
+
+class Watcher:
+    """Polls the repository. `clock` tells monotonic seconds."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        registry: Registry,
+        metrics: Metrics,
+        *,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._repository = repository
+        self._registry = registry
+        self._metrics = metrics
+        self._interval_s = interval_s
+        self._clock = clock
+        self._attempts: dict[str, Attempt] = {}
+        self._readable = True
+        self._turn = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncIterator[None]:
+        """Load every model, then keep watching until the end."""
+        await self.poll()
+        logger.info(
+            "models loaded",
+            extra={"models": {name: predictor.version for name, predictor in self._registry.current().items()}},
+        )
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def poll(self) -> None:
+        """Look once, and load what has changed. Keeps everything where the repository cannot be read."""
+        async with self._turn:
+            stamps = await asyncio.to_thread(self._scan)
+            if stamps is None:
+                return
+            for name in self._attempts.keys() - stamps.keys():
+                await self._unload(name)
+            for name, stamp in stamps.items():
+                attempt = self._attempts.get(name)
+                if attempt is None or attempt.stamp != stamp or self._clock() >= attempt.retry_at:
+                    await self._load(name, stamp)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                await self.poll()
+            except Exception:
+                logger.exception("a look at the model repository failed")
+
+    def _scan(self) -> dict[str, Stamp] | None:
+        """The pointers there are. Runs in a thread: storage can be slow."""
+        try:
+            # `names` takes an absent root for an empty one. Here it rather is a disk that went away.
+            os.scandir(self._repository.root).close()
+            stamps = {name: self._repository.pointer_stamp(name) for name in self._repository.names()}
+        except OSError as error:
+            if self._readable:
+                logger.warning("the model repository cannot be read", extra={"error": str(error)})
+            self._readable = False
+            return None
+        self._readable = True
+        return stamps
+
+    async def _load(self, name: str, stamp: Stamp) -> None:
+        loaded = self._registry.current().get(name)
+        try:
+            predictor = await asyncio.to_thread(load_current, self._repository, name, loaded)
+        except NotFound:  # gone since the scan
+            return
+        except Exception as error:  # whatever is wrong with a version, the one before goes on
+            self._attempts[name] = Attempt(stamp, self._clock() + RETRY_S)
+            self._metrics.count_swap(name, "refused")
+            logger.error(  # noqa: TRY400 # a traceback only where the cause may be our code rather than the file
+                "the current version was refused",
+                exc_info=not isinstance(error, LitetError | OSError),
+                extra={"model": name, "error": str(error), "serving": loaded.version if loaded else None},
+            )
+            if loaded is None and (predictor_before := await asyncio.to_thread(load_previous, self._repository, name)):
+                await self._swap(predictor_before)
+            return
+        self._attempts[name] = Attempt(stamp, float("inf"))
+        if predictor is not loaded:
+            del loaded  # the last reference to a replaced predictor is dropped in `release`
+            await self._swap(predictor)
+
+    async def _swap(self, predictor: Predictor) -> None:
+        replaced = [self._registry.put(predictor)]
+        self._metrics.count_swap(predictor.name, "loaded")
+        self._metrics.set_version(predictor.name, predictor.version)
+        logger.info(
+            "a version serves",
+            extra={
+                "model": predictor.name,
+                "version": predictor.version,
+                "replaced": replaced[0].version if replaced[0] else None,
+            },
+        )
+        await asyncio.to_thread(release, replaced)
+
+    async def _unload(self, name: str) -> None:
+        del self._attempts[name]
+        removed = [self._registry.remove(name)]
+        self._metrics.set_version(name, 0)
+        logger.warning("a model is gone", extra={"model": name})
+        await asyncio.to_thread(release, removed)

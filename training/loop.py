@@ -56,9 +56,9 @@ class Samples:
     def __post_init__(self) -> None:
         check_samples(self.x, self.y)
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Some of the rows; without a copy where it is all of them."""
-        if len(rows) == len(self.y):
+    def take(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The rows of these numbers; for None all of them, without a copy."""
+        if rows is None:
             return self.x, self.y
         rows = rows.to(self.y.device)
         return self.x.index_select(0, rows), self.y.index_select(0, rows)
@@ -129,14 +129,14 @@ def fit(
     while stop_reason is None and len(history) < config.max_epochs:
         steps = plan_steps(len(train.y), config.batch_size, config.accumulation_steps, shuffler)
         losses = [_take_step(network, criterion, optimizer, train, batches) for batches in steps[:-1]]
-        before = flat.vector.detach().clone()
+        before = flat.vector.data.clone()
         losses.append(_take_step(network, criterion, optimizer, train, steps[-1]))
         record = EpochRecord(
             epoch=len(history) + 1,
-            train_loss=fmean(loss.item() for loss in losses),
+            train_loss=fmean([loss.item() for loss in losses]),
             valid_loss=_loss(evaluation, criterion, valid),
             gradient_norm=vector_norm(flat.gradient).item(),
-            update_ratio=vector_norm(flat.vector.detach() - before).item() / max(vector_norm(before).item(), TINY),
+            update_ratio=torch.dist(flat.vector.data, before).item() / max(vector_norm(before).item(), TINY),
         )
         history.append(record)
         stop_reason = rule.judge(record)
@@ -154,13 +154,13 @@ def fit(
 
 def plan_steps(
     n_rows: int, batch_size: int | None, accumulation_steps: int, shuffler: torch.Generator
-) -> list[list[Tensor]]:
-    """The row numbers of each batch of each step of one epoch: every row once, in a new order.
+) -> list[list[Tensor | None]]:
+    """The row numbers of each batch of each step of one epoch: every row once, in a new order; None is a full batch.
 
     A last batch of one row joins the one before it, since batch norm cannot normalise a single row.
     """
     if batch_size is None or batch_size >= n_rows:
-        return [[torch.arange(n_rows)]]
+        return [[None]]
     order = torch.randperm(n_rows, generator=shuffler)
     batches = list(order.split(batch_size))
     if len(batches[-1]) == 1:
@@ -169,7 +169,7 @@ def plan_steps(
 
 
 def _take_step(
-    network: nn.Module, criterion: Criterion, optimizer: Optimizer, train: Samples, batches: Sequence[Tensor]
+    network: nn.Module, criterion: Criterion, optimizer: Optimizer, train: Samples, batches: Sequence[Tensor | None]
 ) -> Tensor:
     if len(batches) == 1:
         return train_step(network, criterion, optimizer, *train.take(batches[0]))

@@ -379,7 +379,7 @@ def test_every_step_of_a_run_is_taken_in_training_mode():
 )
 def test_an_epoch_takes_every_row_once(n_rows, batch_size, accumulation):
     steps = plan_steps(n_rows, batch_size, accumulation, torch.Generator().manual_seed(0))
-    rows = torch.cat([rows for batches in steps for rows in batches])
+    rows = torch.cat([torch.arange(n_rows) if rows is None else rows for batches in steps for rows in batches])
     assert sorted(rows.tolist()) == list(range(n_rows))
     assert all(len(batches) <= accumulation for batches in steps)
 

@@ -55,9 +55,12 @@ class Repository:
         self.root = root
 
     def names(self) -> list[str]:
-        """The models that have been promoted at least once, in alphabetical order."""
+        """The models that have been promoted at least once, in alphabetical order.
+
+        One whose folder cannot be looked into is among them: whoever reads it is told why it cannot.
+        """
         return sorted(
-            name for name in _folders(self.root) if PATTERN.fullmatch(name) and self._pointer_path(name).is_file()
+            name for name in _folders(self.root) if PATTERN.fullmatch(name) and _may_be_file(self._pointer_path(name))
         )
 
     def versions(self, name: str) -> list[int]:
@@ -150,6 +153,14 @@ class Repository:
             if folder.is_dir():
                 raise CorruptArtifact(f"{name}/{version} must hold the file {file}") from None
             raise NotFound(f"a version must be published, got {name}/{version}") from None
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether there is a file, as far as one may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def _folders(path: Path) -> list[str]:

@@ -99,14 +99,20 @@ class Watcher:
         try:
             # `names` takes an absent root for an empty one. Here it rather is a disk that went away.
             os.scandir(self._repository.root).close()
-            stamps = {name: self._repository.pointer_stamp(name) for name in self._repository.names()}
+            names = self._repository.names()
         except OSError as error:
             if self._readable:
                 logger.warning("the model repository cannot be read", extra={"error": str(error)})
             self._readable = False
             return None
         self._readable = True
-        return stamps
+        return {name: self._stamp(name) for name in names}
+
+    def _stamp(self, name: str) -> Stamp:
+        try:
+            return self._repository.pointer_stamp(name)
+        except OSError:  # loading it says why, and leaves the other models alone
+            return None
 
     async def _load(self, name: str, stamp: Stamp) -> None:
         loaded = self._registry.current().get(name)

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +171,28 @@ def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(
     client = start()
     assert client.get("/health/ready").json()["models"] == {"iris": 1}
     assert client.post("/models/broken/predict", json=ROWS).status_code == 404
+
+
+def test_a_model_that_cannot_be_looked_into_does_not_stop_the_others(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(path: Path, *arguments: Any, **options: Any) -> Any:
+            if path.parent.name == "locked":
+                raise PermissionError(13, "Permission denied", str(path))
+            return operation(path, *arguments, **options)
+
+        return guarded
+
+    foundry.publish(publisher, "locked")
+    foundry.publish(publisher)
+    for name in ("stat", "read_bytes"):  # root, as which tests often run, may read everything
+        monkeypatch.setattr(Path, name, locked(getattr(Path, name)))
+    client = start()
+    assert metric(client, 'litet_swaps_total{model="locked",outcome="refused"}') == 1
+    foundry.publish(publisher, seed=1)
+    poll(client)
+    assert version_of(client) == 2
 
 
 def test_a_refused_version_asked_for_by_number_is_a_problem_of_ours(

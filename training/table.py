@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,12 @@ def read_table(data: str) -> Table:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         frame, warnings = read_text_table(file, data) if suffix in TEXT_SUFFIXES else _read_binary(file, data, suffix)
-    return Table(frame=frame, source=path.name, sha256=sha256, target=None, warnings=tuple(warnings))
+    return Table(frame=frame, source=_printable(path.name), sha256=sha256, target=None, warnings=tuple(warnings))
+
+
+def _printable(name: str) -> str:
+    """A file's name as text that can be written anywhere: the card holds it. Bytes that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _open(path: Path, data: str) -> io.FileIO:

@@ -1,6 +1,8 @@
 """`litet predict` and `litet evaluate`: published models on files, without a server."""
 
 import json
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -146,3 +148,15 @@ def test_promoting_what_is_not_there_is_exit_code_2(litet, models, arguments):
 
 def test_an_empty_repository_says_how_to_begin(litet, tmp_path):
     assert "litet train iris" in litet("models", "--models", tmp_path).out
+
+
+def test_scoring_needs_no_training_packages(models, table):
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys(["torch", "sklearn", "onnx"]))
+sys.argv = ["litet", "predict", "birds", {str(table)!r}, "--models", {str(models)!r}]
+from litet.__main__ import main
+main()
+"""
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.count("\n") == 61

@@ -128,3 +128,11 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_1(litet, tmp_
     outcome = litet("train", "iris", "--models", tmp_path / "models", *QUICK)
     assert outcome.exit_code in (1, 2)
     assert "Traceback" not in outcome.err
+
+
+def test_a_file_name_that_is_not_utf_8_does_not_cost_the_run(litet, table, tmp_path):
+    odd = tmp_path / "b\udcffrds.csv"
+    odd.write_text(table.read_text())
+    outcome = litet("train", odd, "--target", "bird", "--name", "birds", "--models", tmp_path / "models", *QUICK)
+    assert outcome.exit_code == 0
+    assert Repository(tmp_path / "models").card("birds", 1).report.data.source == "b\ufffdrds.csv"

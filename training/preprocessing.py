@@ -71,14 +71,13 @@ class Preprocessing:
 def fit_preprocessing(schema: Schema, train: Tensors, *, standardize: bool) -> Preprocessing:
     """The constants of the train rows. Missing numbers are filled with the train mean.
 
-    A constant feature, or one without any value, is scaled by 1.
+    A feature that is constant, hardly varies, or has no value at all, is scaled by 1.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        counts = np.maximum((~np.isnan(train.x_num)).sum(axis=0), 1)
-        mean = np.nansum(train.x_num, axis=0, dtype=np.float64) / counts
-        deviation = np.sqrt(np.nansum((train.x_num - mean) ** 2, axis=0) / counts)
-    inverse_scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 0)
-    inverse_scale[~np.isfinite(inverse_scale.astype(np.float32))] = 1.0
+    counts = np.maximum((~np.isnan(train.x_num)).sum(axis=0), 1)
+    mean = np.nansum(train.x_num, axis=0, dtype=np.float64) / counts
+    deviation = np.sqrt(np.nansum((train.x_num - mean) ** 2, axis=0) / counts)
+    varies = deviation > 1 / np.finfo(np.float32).max
+    inverse_scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
     return Preprocessing(
         fill=mean.astype(np.float32),
         shift=mean.astype(np.float32),

@@ -160,3 +160,43 @@ main()
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.count("\n") == 61
+
+
+def test_row_numbers_count_from_the_first_row_of_the_file(litet, models, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("wing,tail,place\n" + "1.5,2,north\n" * 20_000 + "wide,2,north\n")
+    assert "row 20000, feature 'wing'" in litet("predict", "birds", rows, "--models", models).err
+
+
+def test_a_large_file_is_scored_whole_and_in_order(litet, models, table, tmp_path):
+    header, *rows = table.read_text().splitlines()
+    large = tmp_path / "large.csv"
+    large.write_text("\n".join([header, *rows * 300]) + "\n")
+    once = litet("predict", "birds", table, "--models", models).out.splitlines()
+    often = litet("predict", "birds", large, "--models", models).out.splitlines()
+    assert often == [once[0], *once[1:] * 300]
+
+
+def test_rows_without_a_label_do_not_shift_the_others(litet, models, table, tmp_path):
+    header, *rows = table.read_text().splitlines()
+    holes = tmp_path / "holes.csv"
+    holes.write_text("\n".join([header, "1.5,2,north,", *rows]) + "\n")
+    with_holes = json.loads(litet("evaluate", "birds", holes, "--models", models, "--json").out)
+    assert with_holes == json.loads(litet("evaluate", "birds", table, "--models", models, "--json").out)
+
+
+def test_a_version_can_be_evaluated(litet, models, table):
+    metrics = [
+        json.loads(litet("evaluate", "birds", table, "--models", models, "--json", "--version", version).out)
+        for version in (1, 2)
+    ]
+    assert metrics[0]["log_loss"] != metrics[1]["log_loss"]
+
+
+def test_an_output_that_exists_is_replaced_and_nothing_else_is_left(litet, models, table, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "scored.csv").write_text("old")
+    litet("predict", "birds", table, "-o", folder / "scored.csv", "--models", models)
+    assert [path.name for path in folder.iterdir()] == ["scored.csv"]
+    assert (folder / "scored.csv").read_text().startswith("label,")

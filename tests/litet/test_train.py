@@ -1,6 +1,10 @@
 """`litet train`: from a file to a published version, and one line for what cannot be done."""
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -136,3 +140,30 @@ def test_a_file_name_that_is_not_utf_8_does_not_cost_the_run(litet, table, tmp_p
     outcome = litet("train", odd, "--target", "bird", "--name", "birds", "--models", tmp_path / "models", *QUICK)
     assert outcome.exit_code == 0
     assert Repository(tmp_path / "models").card("birds", 1).report.data.source == "b\ufffdrds.csv"
+
+
+def test_a_column_that_looks_like_an_id_can_be_kept(litet, table, tmp_path):
+    numbered = tmp_path / "numbered.csv"
+    header, *rows = table.read_text().splitlines()
+    numbered.write_text("\n".join([f"row,{header}", *(f"{i},{row}" for i, row in enumerate(rows))]) + "\n")
+    plain = litet("train", numbered, "--target", "bird", "--models", tmp_path / "a", "--json", *QUICK)
+    kept = litet(
+        "train", numbered, "--target", "bird", "--models", tmp_path / "b", "--json", "--include", "row", *QUICK
+    )
+    assert "row" in json.loads(plain.out)["report"]["data"]["excluded"]
+    assert json.loads(kept.out)["report"]["data"]["excluded"] == {}
+
+
+def test_on_a_terminal_progress_is_a_bar(table, tmp_path):
+    command = [sys.executable, "-m", "litet", "train", table, "--target", "bird", "--models", tmp_path / "m", *QUICK]
+    main, terminal = os.openpty()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        written = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other end is closed
+            while part := os.read(main, 4096):
+                written += part
+    os.close(main)
+    assert process.returncode == 0
+    assert b"epoch 3/3" in written
+    assert b"\x1b[" in written

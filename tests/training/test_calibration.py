@@ -39,3 +39,9 @@ def test_rows_without_an_error_give_no_boundless_confidence():
 
 def test_softmax_survives_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1e4, 0.0]])), [[1, 0]])
+
+
+@pytest.mark.parametrize("factor", [0.05, 20.0])
+def test_even_far_off_logits_find_their_temperature(factor):
+    logits, y = overconfident(4000, factor)
+    assert fit_temperature(logits, y) == pytest.approx(factor, rel=0.1)

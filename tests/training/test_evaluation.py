@@ -67,3 +67,15 @@ def test_a_class_without_rows_does_not_count():
     metrics = evaluate(one_hot(np.array([0, 1]), 0.9, 3), np.array([0, 1]), ["a", "b", "c"])
     assert metrics.balanced_accuracy == metrics.macro_f1 == 1.0
     assert metrics.per_class[2].n_samples == 0
+
+
+def test_the_ece_has_fifteen_bins_of_equal_width():
+    p = RNG.dirichlet(np.ones(2), 400)
+    y = RNG.integers(0, 2, 400)
+    confidence, correct = p.max(axis=1), p.argmax(axis=1) == y
+    by_hand = 0.0
+    for k in range(15):
+        inside = (confidence >= k / 15) & (confidence < (k + 1) / 15)
+        if inside.any():
+            by_hand += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    assert expected_calibration_error(p, y) == pytest.approx(by_hand)

@@ -332,6 +332,47 @@ def test_another_seed_shuffles_otherwise():
     assert not torch.equal(first.layers[0].weight, second.layers[0].weight)
 
 
+def test_the_train_loss_is_the_mean_over_the_epochs_steps():
+    losses = []
+
+    def criterion(logits: Tensor, y: Tensor) -> Tensor:
+        loss = nn.functional.cross_entropy(logits, y)
+        if loss.requires_grad:
+            losses.append(loss.item())
+        return loss
+
+    config = make_config("reference", batch_size=40, max_epochs=1)
+    fitted = fit(make_network(), criterion, iris("train"), iris("valid"), config)
+    assert len(losses) == 3
+    assert fitted.history[0].train_loss == pytest.approx(np.mean(losses))
+
+
+def test_the_update_ratio_is_the_change_against_the_weights_before():
+    network = make_network()
+    before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in network.parameters()])
+    _, fitted = run(make_config("reference", max_epochs=1, lr=0.5), network)
+    after = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
+    expected = (after - before).norm() / before.norm()
+    assert fitted.history[0].update_ratio == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_weight_decay_shrinks_the_weights_themselves_and_not_through_the_gradient():
+    network = make_network()
+    before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in network.parameters()])
+    plain, _ = run(make_config("reference", max_epochs=1), make_network())
+    decayed, _ = run(make_config("reference", max_epochs=1, weight_decay=0.5), network)
+    difference = torch.cat(
+        [(a - b).detach().reshape(-1) for a, b in zip(decayed.parameters(), plain.parameters(), strict=True)]
+    )
+    torch.testing.assert_close(difference, -0.01 * 0.5 * before)
+
+
+def test_every_epoch_is_told():
+    told = []
+    run(make_config("reference", max_epochs=4), on_epoch=told.append)
+    assert [record.epoch for record in told] == [1, 2, 3, 4]
+
+
 # Modes
 
 
@@ -366,9 +407,11 @@ def test_every_step_of_a_run_is_taken_in_training_mode():
             modes.append((torch.is_grad_enabled(), self.training))
             return self.inner(x)
 
-    fit(Watched(), nn.CrossEntropyLoss(), iris("train"), iris("valid"), make_config("reference", max_epochs=3))
+    network = Watched().eval()
+    fit(network, nn.CrossEntropyLoss(), iris("train"), iris("valid"), make_config("reference", max_epochs=3))
     assert modes.count((True, True)) == 3
     assert set(modes) == {(True, True), (False, False)}
+    assert not network.training
 
 
 # Batches

@@ -54,3 +54,10 @@ def test_without_standardising_numbers_are_left_alone_and_missing_ones_filled_wi
 
 def test_answers_are_float32():
     assert transform(TRAIN).dtype == np.float32
+
+
+def test_a_feature_that_hardly_varies_stays_finite():
+    schema = Schema(target="y", features=SCHEMA.features[1:2], labels=("p", "q"))
+    reader = RowReader(schema)
+    tensors = reader.read([[0.0], [1e-44]])
+    assert np.isfinite(fit_preprocessing(schema, tensors, standardize=True).transform(tensors)).all()

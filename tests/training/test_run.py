@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,13 @@ import pytest
 import torch
 
 from contract.errors import ParityError
-from contract.model_file import PROBABILITIES
+from contract.model_file import LOGITS, PROBABILITIES
 from training import parity, run
+from training.calibration import fit_temperature, softmax
 from training.config import make_config
-from training.dataset import frame_tensors
+from training.dataset import Split, frame_tensors, split_rows
+from training.evaluation import evaluate, expected_calibration_error
+from training.labels import label_indices, read_labels
 from training.parity import open_session, run_session
 from training.run import Observer, train_model
 from training.table import Table, read_table
@@ -64,15 +68,6 @@ def test_the_report_tells_how_training_went():
     training = train_model(make_table(mixed_frame()), "label", make_config(max_epochs=300, patience=5)).report.training
     assert training.stop_reason == "plateau"
     assert training.n_epochs == len(training.history) == training.best_epoch + 5
-
-
-def test_the_metrics_are_those_of_the_exported_graph_on_rows_held_out():
-    table = make_table(mixed_frame())
-    config = make_config(**QUICK)
-    trained = train_model(table, "label", config)
-    answers = run_session(open_session(trained.model), frame_tensors(trained.schema, table.frame))
-    assert np.isfinite(answers[PROBABILITIES]).all()
-    assert trained.report.metrics.n_samples == trained.report.data.rows.test
 
 
 def test_a_rare_class_shows_in_the_card_what_accuracy_hides():
@@ -179,3 +174,104 @@ def test_a_graph_that_computes_something_else_is_not_let_through(monkeypatch):
 def test_parity_is_measured_and_within_its_tolerance():
     measured = train_model(make_table(mixed_frame()), "label", make_config(**QUICK)).report.parity
     assert 0 <= measured.max_error <= measured.tolerance == parity.TOLERANCE
+
+
+# What is fitted on which rows
+
+
+def split_of(frame: pl.DataFrame, config) -> Split:
+    _, y = read_labels(frame, "label")
+    return split_rows(y, valid_fraction=config.valid_fraction, test_fraction=config.test_fraction, seed=config.seed)
+
+
+def log_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    return float(-np.log(softmax(logits)[np.arange(len(y)), y]).mean())
+
+
+def answers_on(trained, frame: pl.DataFrame, rows: np.ndarray):
+    tensors = frame_tensors(trained.schema, frame[rows])
+    return run_session(open_session(trained.model), tensors), label_indices(trained.schema.labels, frame[rows], "label")
+
+
+def test_ranges_and_categories_come_of_the_train_rows_alone():
+    frame, config = mixed_frame(), make_config(**QUICK)
+    row = int(split_of(frame, config).test[0])
+    here = pl.int_range(pl.len()) == row
+    frame = frame.with_columns(
+        number=pl.when(here).then(999.0).otherwise("number"),
+        place=pl.when(here).then(pl.lit("moon")).otherwise("place"),
+    )
+    number, place = train_model(make_table(frame), "label", config).schema.features
+    assert number.maximum < 10
+    assert "moon" not in place.categories
+
+
+def test_missing_numbers_are_filled_with_the_mean_of_the_train_rows():
+    config = make_config(**QUICK)
+    frame = mixed_frame().select(pl.col("number").fill_null(0.5), "label")
+    split = split_of(frame, config)
+    elsewhere = pl.int_range(pl.len()).is_in([*split.valid.tolist(), *split.test.tolist()])
+    frame = frame.with_columns(number=pl.when(elsewhere).then(pl.col("number") + 50).otherwise("number"))
+    trained = train_model(make_table(frame), "label", config)
+    mean = frame[split.train]["number"].cast(pl.Float32).cast(pl.Float64).mean()
+    filled = frame_tensors(trained.schema, pl.DataFrame({"number": [None, mean]}, schema={"number": pl.Float64}))
+    missing, at_mean = run_session(open_session(trained.model), filled)[LOGITS]
+    np.testing.assert_allclose(missing, at_mean, atol=1e-6)
+
+
+def test_the_temperature_is_fitted_on_the_valid_rows():
+    frame, config = mixed_frame(), make_config(max_epochs=60, patience=None, dropout=0.0)
+    trained = train_model(make_table(frame), "label", config)
+    answers, y = answers_on(trained, frame, split_of(frame, config).valid)
+    calibration = trained.report.calibration
+    before = answers[LOGITS] * calibration.temperature
+    assert fit_temperature(before, y) == pytest.approx(calibration.temperature, rel=1e-3)
+    assert calibration.log_loss_before == pytest.approx(log_loss(before, y), rel=1e-4)
+    assert calibration.log_loss_after == pytest.approx(log_loss(answers[LOGITS], y), rel=1e-4)
+    assert calibration.ece_before == pytest.approx(expected_calibration_error(softmax(before), y), abs=1e-4)
+    assert calibration.ece_after == pytest.approx(expected_calibration_error(softmax(answers[LOGITS]), y), abs=1e-4)
+    assert calibration.log_loss_before != calibration.log_loss_after
+
+
+def test_the_best_epoch_is_chosen_on_the_valid_rows():
+    frame, config = mixed_frame(), make_config(max_epochs=40, patience=5, calibrate=False)
+    trained = train_model(make_table(frame), "label", config)
+    answers, y = answers_on(trained, frame, split_of(frame, config).valid)
+    best = min(record.valid_loss for record in trained.report.training.history)
+    assert log_loss(answers[LOGITS], y) == pytest.approx(best, rel=1e-4)
+
+
+def test_the_metrics_are_those_of_the_calibrated_answers_on_the_test_rows():
+    frame, config = mixed_frame(), make_config(max_epochs=60, patience=None, dropout=0.0)
+    trained = train_model(make_table(frame), "label", config)
+    answers, y = answers_on(trained, frame, split_of(frame, config).test)
+    assert trained.report.metrics == evaluate(answers[PROBABILITIES], y, trained.schema.labels)
+
+
+def test_the_seed_draws_both_the_split_and_the_first_weights():
+    table = make_table(mixed_frame())
+    first, second = (train_model(table, "label", make_config(**QUICK, seed=seed)) for seed in (0, 1))
+    assert first.schema.features[0] != second.schema.features[0]
+    # Rows that are all alike within a class are split alike, and full batches need no shuffle.
+    alike = make_table(pl.DataFrame({"x": [0.0, 1.0] * 30, "label": ["a", "b"] * 30}))
+    options = {"max_epochs": 1, "batch_size": None, "dropout": 0.0}
+    first, second = (train_model(alike, "label", make_config(**options, seed=seed)) for seed in (0, 1))
+    assert first.schema == second.schema
+    assert first.model != second.model
+
+
+@pytest.mark.parametrize("option", [{"dropout": 0.5}, {"batch_norm": True}, {"activation": "tanh"}])
+def test_every_part_of_the_network_follows_the_config(option):
+    table = make_table(mixed_frame())
+    plain = make_config("reference", max_epochs=2)
+    changed = make_config("reference", max_epochs=2, **option)
+    assert train_model(table, "label", plain).model != train_model(table, "label", changed).model
+
+
+def test_the_report_names_data_warnings_and_library_versions():
+    table = Table(frame=mixed_frame(), source="made.csv", sha256="ab" * 32, target=None, warnings=("odd delimiter",))
+    report = train_model(table, "label", make_config(**QUICK)).report
+    assert report.data.sha256 == "ab" * 32
+    assert report.data.warnings[0] == "odd delimiter"
+    assert report.libraries["torch"] == version("torch")
+    assert set(report.libraries) == {"python", "torch", "onnx", "onnxruntime", "numpy", "polars", "scikit-learn"}

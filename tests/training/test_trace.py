@@ -55,3 +55,15 @@ def test_a_trace_reads_as_the_five_lines():
     lines = [line for line in trace.lines() if line[0].isdigit()]
     assert [line[:2] for line in lines] == ["1.", "2.", "3.", "4.", "5."]
     assert "one scalar" in lines[2]
+
+
+def test_a_traced_step_is_one_of_training_at_the_runs_learning_rate():
+    torch.manual_seed(0)
+    network = Network(4, [50], 3, activation="relu", dropout=0.9).eval()
+    x, y = torch.randn(20, 4), torch.arange(20) % 3
+    trace = trace_step(network, nn.CrossEntropyLoss(), make_config("reference", lr=0.5), x, y)
+    last = trace.parameters[-1]
+    assert last.name == "layers.3.bias"
+    torch.testing.assert_close(last.change_norm, 0.5 * 3**0.5, rtol=1e-3, atol=0)
+    with torch.no_grad():
+        assert abs(trace.loss - nn.CrossEntropyLoss()(network(x), y).item()) > 1e-3

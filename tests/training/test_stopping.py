@@ -1,0 +1,59 @@
+"""The stop rule judges epoch after epoch."""
+
+import math
+
+import pytest
+
+from contract.card import EpochRecord
+from training.stopping import StopRule
+
+
+def record(epoch: int, *, train: float = 0.5, valid: float = 0.5, gradient: float = 1.0) -> EpochRecord:
+    return EpochRecord(epoch=epoch, train_loss=train, valid_loss=valid, gradient_norm=gradient, update_ratio=0.001)
+
+
+def judge(rule: StopRule, *records: EpochRecord) -> list[str | None]:
+    return [rule.judge(one) for one in records]
+
+
+def test_the_best_epoch_is_the_first_with_the_lowest_valid_loss():
+    rule = StopRule(patience=None, initial_loss=1.0)
+    judge(rule, record(1, valid=0.5), record(2, valid=0.3), record(3, valid=0.3), record(4, valid=0.4))
+    assert (rule.best_epoch, rule.best_loss) == (2, 0.3)
+
+
+def test_patience_counts_epochs_without_a_better_valid_loss():
+    rule = StopRule(patience=2, initial_loss=1.0)
+    losses = [0.5, 0.4, 0.45, 0.39, 0.39, 0.39]
+    reasons = judge(rule, *(record(epoch, valid=loss) for epoch, loss in enumerate(losses, 1)))
+    assert reasons == [None, None, None, None, None, "plateau"]
+
+
+def test_a_loss_three_times_ten_times_the_first_is_divergence_and_a_spike_is_not():
+    rule = StopRule(patience=None, initial_loss=1.0)
+    losses = [11, 11, 5, 11, 11, 11]
+    reasons = judge(rule, *(record(epoch, train=loss) for epoch, loss in enumerate(losses, 1)))
+    assert reasons == [None, None, None, None, None, "diverged"]
+    assert (
+        judge(StopRule(patience=None, initial_loss=1.0), *(record(epoch, train=9) for epoch in range(1, 9)))
+        == [None] * 8
+    )
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_divergence_at_once(loss):
+    assert StopRule(patience=None, initial_loss=1.0).judge(record(1, train=loss)) == "diverged"
+    assert StopRule(patience=None, initial_loss=1.0).judge(record(1, valid=loss)) == "diverged"
+
+
+def test_only_a_vanishing_gradient_is_convergence():
+    rule = StopRule(patience=None, initial_loss=1.0)
+    assert judge(rule, record(1, gradient=1e-4), record(2, gradient=1e-6)) == [None, "converged"]
+
+
+def test_what_was_never_better_than_no_training_has_not_learnt():
+    rule = StopRule(patience=5, initial_loss=1.0)
+    judge(rule, record(1, valid=1.5))
+    assert not rule.has_learnt
+    judge(rule, record(2, valid=0.9))
+    assert rule.has_learnt

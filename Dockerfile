@@ -4,7 +4,7 @@
 # Pin the base by digest where you build: --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
-FROM ${PYTHON_IMAGE} AS build-serve
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY contract contract
@@ -14,10 +14,14 @@ COPY training training
 RUN python3 -m venv /opt/litet
 RUN /opt/litet/bin/pip install --no-cache-dir -q -c constraints.txt .
 
+FROM build AS build-serve
+RUN /opt/litet/bin/pip uninstall -q -y pip setuptools
+
 # PyPI's own torch for Linux carries CUDA, several GB; pass PyTorch's CPU index as PIP_EXTRA_INDEX_URL to do without.
-FROM build-serve AS build-full
+FROM build AS build-full
 ARG PIP_EXTRA_INDEX_URL=
 RUN /opt/litet/bin/pip install --no-cache-dir -q -c constraints.txt '.[train]'
+RUN /opt/litet/bin/pip uninstall -q -y pip
 
 FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/litet/bin:$PATH \
@@ -28,6 +32,7 @@ ENV PATH=/opt/litet/bin:$PATH \
     LITET_MODELS=/models
 # Nothing but /models is ever written, so the root file system can be read-only: docker run --read-only -v …:/models
 COPY --chown=10001:10001 models /models
+RUN python3 -m pip uninstall -q -y pip setuptools wheel
 VOLUME /models
 USER 10001:10001
 WORKDIR /models

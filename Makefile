@@ -48,7 +48,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 # What the serving image holds: the same commands as in the Dockerfile, after what an earlier build left.
 $(SERVE_VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
-	rm -rf build
+	rm -rf build $(SERVE_VENV)
 	$(PYTHON) -m venv $(SERVE_VENV)
 	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt .
+	$(SERVE_VENV)/bin/pip uninstall -q -y pip setuptools
 	touch $@

@@ -100,7 +100,10 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in the loop. The published weights are those after `best_epoch`."""
+    """What happened in the loop. The published weights are those after `best_epoch`.
+
+    `warnings` tells what a user should know before letting the model serve.
+    """
 
     stop_reason: StopReason
     n_epochs: int
@@ -108,6 +111,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     n_parameters: int
     seconds: float
     history: tuple[EpochRecord, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ def models_option() -> Decorator:
     return click.option(
         "--models",
         type=click.Path(file_okay=False, path_type=Path),
-        default=lambda: os.environ.get("LITET_MODELS", "models"),
+        default=lambda: os.environ.get("LITET_MODELS") or "models",
         show_default="LITET_MODELS, or models",
         help="The model repository.",
     )

@@ -31,7 +31,7 @@ def card_lines(card: Card) -> Iterator[str]:
     report = card.report
     data, training = report.data, report.training
     rows = data.rows
-    for warning in data.warnings:
+    for warning in (*data.warnings, *training.warnings):
         yield f"warning    {warning}"
     yield (
         f"data       {data.source}: {data.n_rows} rows, {data.n_columns} columns; "

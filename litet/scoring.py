@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import polars as pl
 
+from contract.errors import InvalidRows
 from contract.repository import Artifact, Repository
 from contract.schema import Schema
 from service.predictor import Answers, Predictor
@@ -30,7 +32,12 @@ def score(predictor: Predictor, frame: pl.DataFrame) -> Iterator[tuple[Answers, 
     """
     for start in range(0, frame.height, BATCH_ROWS):
         tensors = frame_tensors(predictor.schema, frame[start : start + BATCH_ROWS], first_row=start)
-        yield predictor.predict(tensors), dict(tensors.unseen)
+        try:
+            answers = predictor.predict(tensors)
+        except InvalidRows as error:
+            faults = [msgspec.structs.replace(fault, row=start + fault.row) for fault in error.faults]
+            raise InvalidRows(faults, error.n_faults) from None
+        yield answers, dict(tensors.unseen)
 
 
 def answers_frame(schema: Schema, answers: Answers, unseen: dict[int, list[str]]) -> pl.DataFrame:
@@ -44,7 +51,6 @@ def answers_frame(schema: Schema, answers: Answers, unseen: dict[int, list[str]]
         for index, label in enumerate(schema.labels)
     ]
     if schema.categorical:
-        columns.append(
-            pl.Series("unseen", [" ".join(unseen[row]) if row in unseen else None for row in range(len(labels))])
-        )
+        flags = [" ".join(unseen[row]) if row in unseen else None for row in range(len(labels))]
+        columns.append(pl.Series("unseen", flags, dtype=pl.String))
     return pl.DataFrame(columns)

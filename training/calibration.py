@@ -36,3 +36,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Rows of probabilities, float64 `(n_samples, n_classes)`."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def log_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    """Mean of minus log p of the true class: logits `(n_samples, n_classes)`, y int64 `(n_samples,)`."""
+    scaled = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(y)), y]).mean())

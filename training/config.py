@@ -70,6 +70,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
+        if self.batch_norm and self.batch_size == 1:
+            raise ValueError("batch_norm needs at least 2 rows in a batch, got a batch_size of 1")
+
     def to_json(self) -> dict[str, Json]:
         """The fields as JSON values, for the card."""
         fields: dict[str, Json] = msgspec.to_builtins(self)

@@ -16,7 +16,7 @@ MIN_ROWS_OF_ID = 20
 """Below this many cells, all different says nothing."""
 ID_SHARE = 0.9
 DATE_SHARE = 0.95
-NUMBER_SHARE = 0.9
+NUMBER_SHARE = 0.5
 
 CONSTANT = "the same value in every row"
 EMPTY = "nothing in any row"
@@ -26,9 +26,13 @@ ROW_NUMBERS = "consecutive numbers, each once, as an id has"
 
 _MONTH, _DAY = "(0?[1-9]|1[0-2])", "(0?[1-9]|[12][0-9]|3[01])"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-6][0-9]([.,][0-9]+)?)?"
-_DAYS = rf"([0-9]{{4}}-{_MONTH}-{_DAY}|({_MONTH}/{_DAY}|{_DAY}/{_MONTH})/[0-9]{{4}}|{_DAY}\.{_MONTH}\.[0-9]{{4}})"
+_NAMED = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_DAYS = (
+    rf"([0-9]{{4}}[-/]{_MONTH}[-/]{_DAY}|({_MONTH}[-/]{_DAY}|{_DAY}[-/]{_MONTH})[-/][0-9]{{4}}"
+    rf"|{_DAY}\.{_MONTH}\.[0-9]{{4}}|{_DAY}[- ]{_NAMED}[- ,]+[0-9]{{4}}|{_NAMED} {_DAY},? [0-9]{{4}})"
+)
 DATE = rf"^{_DAYS}([T ]{_TIME} ?(Z|UTC|[+-][0-9]{{2}}:?[0-9]{{2}})?)?$"
-"""2024-01-31, with or without a time and its zone; 31/01/2024, 01/31/2024 and 31.01.2024."""
+"""2024-01-31 and 2024/01/31, with or without a time and its zone; 31/01/2024, 01-31-2024, 31.01.2024; 31 Jan 2024."""
 CODE = r"^[+-]?0[0-9]+$"
 """A whole number that starts with a zero: a code, such as a postal one, whose spelling matters."""
 

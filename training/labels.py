@@ -36,14 +36,14 @@ def read_labels(frame: pl.DataFrame, target: str) -> tuple[tuple[Label, ...], np
             class with fewer than three rows.
     """
     cells = _label_cells(frame, target)
-    counts = cells.drop_nulls().value_counts(name="count")
+    counts = cells.drop_nulls().rename("text").value_counts(name="rows")
     n_labelled, n_texts = len(cells) - cells.null_count(), len(counts)
     if n_texts > MAX_CLASSES or (n_texts > MANY_CLASSES and MIN_ROWS_PER_CLASS * n_texts > n_labelled):
         raise InvalidData(
             f"the target {target!r} must hold classes, got {n_texts} different values in {n_labelled} rows: "
             f"it looks like a quantity or an id"
         )
-    spellings = _label_of_each(counts[cells.name].to_list(), target)
+    spellings = _label_of_each(counts["text"].to_list(), target)
     labels = tuple(sorted(set(spellings.values())))
     y = _indices(cells, {text: labels.index(label) for text, label in spellings.items()})
     _check_classes(labels, y, target)

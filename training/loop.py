@@ -66,11 +66,16 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """How training went. The network holds the weights after `best_epoch`."""
+    """How training went. The network holds the weights after `best_epoch`.
+
+    `has_learnt` says whether some epoch's valid loss beat both the untrained network and always answering the classes'
+    shares among the train rows.
+    """
 
     history: tuple[EpochRecord, ...]
     stop_reason: StopReason
     best_epoch: int
+    has_learnt: bool
 
 
 def train_step(network: nn.Module, criterion: Criterion, optimizer: Optimizer, x: Tensor, y: Tensor) -> Tensor:
@@ -118,7 +123,8 @@ def fit(
     evaluation = Evaluation(network)
     check_logits(evaluation.logits(valid.x))
     initial_loss = _loss(evaluation, criterion, valid)
-    rule = StopRule(patience=config.patience, initial_loss=initial_loss)
+    guess_loss = criterion(class_shares(train.y).log().expand(len(valid.y), -1), valid.y).item()
+    rule = StopRule(patience=config.patience, initial_loss=initial_loss, guess_loss=guess_loss)
     flat = FlatParameters(network)
     optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay)
     shuffler = torch.Generator().manual_seed(config.seed)
@@ -143,13 +149,19 @@ def fit(
         if config.patience is not None and rule.best_epoch == record.epoch:
             best = flat.snapshot()
         on_epoch(record)
-    if stop_reason == "diverged" and not (config.patience is not None and rule.has_learnt):
+    saved = config.patience is not None and rule.has_learnt
+    if rule.has_diverged or (stop_reason == "diverged" and not saved):
         raise TrainingDiverged(_advice(config, initial_loss, history))
     if config.patience is not None:
         flat.restore(best)
     network.eval()
     best_epoch = rule.best_epoch if config.patience is not None else len(history)
-    return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch)
+    return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch, has_learnt=rule.has_learnt)
+
+
+def class_shares(y: Tensor) -> Tensor:
+    """How often each class occurs, float32 `(n_classes,)`."""
+    return torch.bincount(y).float() / len(y)
 
 
 def plan_steps(
@@ -183,7 +195,8 @@ def _loss(evaluation: Evaluation, criterion: Criterion, samples: Samples) -> flo
 def _advice(config: TrainingConfig, initial_loss: float, history: Sequence[EpochRecord]) -> str:
     last = history[-1]
     return (
-        f"the train loss must fall, got {last.train_loss:.3g} in epoch {last.epoch} and {initial_loss:.3g} untrained: "
+        f"the loss must fall, got {max(last.train_loss, last.valid_loss):.3g} in epoch {last.epoch} "
+        f"and {initial_loss:.3g} untrained: "
         f"training diverged at lr {config.lr:g}; try --lr {config.lr / 10:g} or lower"
         + ("" if config.standardize else ", or --standardize")
     )

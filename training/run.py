@@ -16,7 +16,7 @@ from contract.card import Calibration, DataFacts, EpochRecord, Report, Rows, Tra
 from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from contract.tensors import Tensors
-from training.calibration import fit_temperature, softmax
+from training.calibration import fit_temperature, log_loss, softmax
 from training.columns import ColumnChoice, Columns, choose_columns
 from training.config import TrainingConfig
 from training.dataset import frame_tensors, make_schema, split_rows
@@ -118,6 +118,7 @@ def train_model(
             n_parameters=count_parameters(network),
             seconds=round(seconds, 3),
             history=fitted.history,
+            warnings=_warnings(fitted, config),
         ),
         calibration=calibration,
         metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, labels),
@@ -181,15 +182,27 @@ def _divided(logits: Callable[[Tensors], np.ndarray], temperature: float) -> Cal
 
 def _calibrate(logits: np.ndarray, y: np.ndarray) -> Calibration:
     temperature = fit_temperature(logits, y)
+    if log_loss(logits / temperature, y) >= log_loss(logits, y):
+        temperature = 1.0  # on few rows the smoothing would cost more than it mends
     before, after = softmax(logits), softmax(logits / temperature)
-    rows = np.arange(len(y))
-    floor = np.finfo(np.float64).tiny
     return Calibration(
         temperature=temperature,
-        log_loss_before=float(-np.log(before[rows, y] + floor).mean()),
-        log_loss_after=float(-np.log(after[rows, y] + floor).mean()),
+        log_loss_before=log_loss(logits, y),
+        log_loss_after=log_loss(logits / temperature, y),
         ece_before=expected_calibration_error(before, y),
         ece_after=expected_calibration_error(after, y),
+    )
+
+
+def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
+    lower = f"try --lr {config.lr / 10:g} or lower"
+    diverged = f"training diverged at lr {config.lr:g} and the best epoch before was kept: {lower}"
+    useless = (
+        f"no epoch did better on the valid rows than always answering the classes' shares: {lower}, or other columns"
+    )
+    return (
+        *([diverged] if fitted.stop_reason == "diverged" else []),
+        *([] if fitted.has_learnt else [useless]),
     )
 
 

@@ -20,25 +20,33 @@ class StopRule:
     `best_epoch` is the one with the lowest valid loss so far, 0 before the first.
     """
 
-    def __init__(self, *, patience: int | None, initial_loss: float) -> None:
+    def __init__(self, *, patience: int | None, initial_loss: float, guess_loss: float) -> None:
         self._patience = patience
         self._limit = DIVERGED_FACTOR * initial_loss
         self._n_above = 0
-        self._initial_loss = initial_loss
+        self._guess_loss = min(initial_loss, guess_loss)
         self.best_epoch = 0
         self.best_loss = math.inf
 
     @property
     def has_learnt(self) -> bool:
-        """Whether some epoch did better on the valid rows than the untrained network."""
-        return self.best_loss < self._initial_loss
+        """Whether some epoch beat no training, and always answering the classes' shares, on the valid rows."""
+        return self.best_loss < self._guess_loss
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether even the best epoch is far worse on the valid rows than no training."""
+        return self.best_loss > self._limit
 
     def judge(self, record: EpochRecord) -> StopReason | None:
         """Why to stop after this epoch; None to go on."""
         if record.valid_loss < self.best_loss:
             self.best_epoch, self.best_loss = record.epoch, record.valid_loss
         self._n_above = self._n_above + 1 if record.train_loss > self._limit else 0
-        if not math.isfinite(record.train_loss + record.valid_loss) or self._n_above >= DIVERGED_EPOCHS:
+        if (
+            not math.isfinite(record.train_loss + record.valid_loss + record.gradient_norm)
+            or self._n_above >= DIVERGED_EPOCHS
+        ):
             return "diverged"
         if record.gradient_norm < FLAT_GRADIENT:
             return "converged"

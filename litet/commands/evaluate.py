@@ -33,7 +33,10 @@ def command(name: str, file: str, target: str | None, version: int | None, model
         from training.table import read_table
     predictor = Predictor(read_version(Repository(models), name, version))
     schema = predictor.schema
-    frame = read_table(file).frame
+    table = read_table(file)
+    frame = table.frame
+    if table.sha256 == predictor.card.report.data.sha256:
+        click.echo("note: the model was trained on rows of this very file; its card has the held-out metrics", err=True)
     y = label_indices(schema.labels, frame, target or schema.target)
     labelled = np.flatnonzero(y >= 0)
     if not len(labelled):

@@ -31,6 +31,10 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in {".csv", ".parquet"}:
         raise InvalidData(f"--output must end in .csv or .parquet, got {str(output)!r}")
+    if output and not output.parent.is_dir():
+        raise InvalidData(f"--output must lie in a folder that exists, got {str(output)!r}")
+    if output and output.resolve() == Path(file).resolve():
+        raise InvalidData(f"--output must not be the table itself, got {str(output)!r}")
     with needs_extra("tables"):
         import polars as pl
 

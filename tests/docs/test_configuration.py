@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from litet.options import default_text
-from service.settings import settings
+from service.settings import Settings, settings
 from training.config import PRESETS, TrainingConfig, make_config
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
@@ -16,7 +16,7 @@ SETTINGS = {setting.name: setting for setting in settings()}
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_is_documented(name):
     setting = SETTINGS[name]
-    default = {None: "none", True: "true", False: "false"}.get(setting.default, setting.default)
+    default = "none" if setting.default is None else Settings().to_env()[setting.variable]
     assert f"| `{setting.variable}` | {default} | {setting.description} |" in DOCUMENT
 
 

@@ -168,6 +168,27 @@ def test_row_numbers_count_from_the_first_row_of_the_file(litet, models, tmp_pat
     assert "row 20000, feature 'wing'" in litet("predict", "birds", rows, "--models", models).err
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_categories_unseen_in_some_batches_only_are_flagged(litet, models, tmp_path, suffix):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("wing,tail,place\n" + "1.5,2,north\n" * 20_000 + "1.5,2,west\n")
+    output = tmp_path / f"out{suffix}"
+    assert litet("predict", "birds", rows, "-o", output, "--models", models).exit_code == 0
+    frame = pl.read_csv(output) if suffix == ".csv" else pl.read_parquet(output)
+    assert frame["unseen"].drop_nulls().to_list() == ["place"]
+
+
+def test_an_output_that_cannot_be_is_refused_before_scoring(litet, models, table, tmp_path):
+    nowhere = litet("predict", "birds", table, "-o", tmp_path / "no" / "out.csv", "--models", models)
+    itself = litet("predict", "birds", table, "-o", table, "--models", models)
+    assert (nowhere.exit_code, itself.exit_code) == (2, 2)
+    assert table.read_text().startswith("wing")
+
+
+def test_evaluating_the_training_file_says_so(litet, models, table):
+    assert "trained on rows of this very file" in litet("evaluate", "birds", table, "--models", models).err
+
+
 def test_a_large_file_is_scored_whole_and_in_order(litet, models, table, tmp_path):
     header, *rows = table.read_text().splitlines()
     large = tmp_path / "large.csv"

@@ -92,7 +92,7 @@ def test_a_trace_prints_the_first_step(litet, tmp_path):
 def test_a_run_that_diverges_publishes_nothing(litet, tmp_path):
     outcome = litet("train", "iris", "--preset", "reference", "--lr", "100", "--models", tmp_path)
     assert outcome.exit_code == 2
-    assert outcome.err.splitlines()[-1].startswith("litet: the train loss must fall")
+    assert outcome.err.splitlines()[-1].startswith("litet: the loss must fall")
     assert Repository(tmp_path).versions("iris") == []
 
 

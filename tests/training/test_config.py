@@ -63,3 +63,8 @@ def test_an_unknown_option_or_preset_is_refused():
 def test_a_config_cannot_be_changed():
     with pytest.raises(AttributeError):
         make_config().lr = 1.0
+
+
+def test_batch_norm_of_single_rows_is_refused():
+    with pytest.raises(InvalidConfig, match="batch_norm needs at least 2 rows"):
+        make_config(batch_norm=True, batch_size=1)

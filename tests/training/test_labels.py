@@ -145,3 +145,8 @@ def test_a_label_that_the_model_does_not_know_is_an_error_that_names_its_row(lab
     with pytest.raises(InvalidData) as caught:
         label_indices(labels, pl.DataFrame({"y": cells}), "y")
     assert got in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["count", "text", "rows"])
+def test_a_target_may_have_any_name(name):
+    assert read_labels(pl.DataFrame({name: ["a", "b"] * 3}), name)[0] == ("a", "b")

@@ -350,7 +350,7 @@ def test_the_train_loss_is_the_mean_over_the_epochs_steps():
 def test_the_update_ratio_is_the_change_against_the_weights_before():
     network = make_network()
     before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in network.parameters()])
-    _, fitted = run(make_config("reference", max_epochs=1, lr=0.5), network)
+    _, fitted = run(make_config("reference", max_epochs=1, lr=0.05), network)
     after = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
     expected = (after - before).norm() / before.norm()
     assert fitted.history[0].update_ratio == pytest.approx(expected.item(), rel=1e-5)

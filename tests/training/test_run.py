@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from contract.errors import ParityError
+from contract.errors import ParityError, TrainingDiverged
 from contract.model_file import LOGITS, PROBABILITIES
 from training import parity, run
 from training.calibration import fit_temperature, softmax
@@ -220,7 +220,9 @@ def test_missing_numbers_are_filled_with_the_mean_of_the_train_rows():
 
 
 def test_the_temperature_is_fitted_on_the_valid_rows():
-    frame, config = mixed_frame(), make_config(max_epochs=60, patience=None, dropout=0.0)
+    flipped = pl.Series(np.random.default_rng(1).random(300) < 0.2)
+    label = pl.when(flipped).then(pl.lit("no")).otherwise("label")
+    frame, config = mixed_frame().with_columns(label=label), make_config(max_epochs=100, patience=None, dropout=0.0)
     trained = train_model(make_table(frame), "label", config)
     answers, y = answers_on(trained, frame, split_of(frame, config).valid)
     calibration = trained.report.calibration
@@ -275,3 +277,32 @@ def test_the_report_names_data_warnings_and_library_versions():
     assert report.data.warnings[0] == "odd delimiter"
     assert report.libraries["torch"] == version("torch")
     assert set(report.libraries) == {"python", "torch", "onnx", "onnxruntime", "numpy", "polars", "scikit-learn"}
+
+
+def test_a_temperature_that_would_make_the_valid_rows_worse_is_not_used():
+    calibration = train_model(read_table("iris"), "species", make_config()).report.calibration
+    assert calibration.temperature == 1.0
+    assert calibration.log_loss_after == calibration.log_loss_before
+
+
+def test_a_loss_that_overflows_the_gradient_is_divergence():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=60) * 3e20, "label": ["a", "b"] * 30})
+    with pytest.raises(TrainingDiverged):
+        train_model(make_table(frame), "label", make_config("reference"))
+
+
+def test_a_few_epochs_of_a_hopeless_learning_rate_are_divergence_too():
+    with pytest.raises(TrainingDiverged):
+        train_model(read_table("wine"), "cultivar", make_config(lr=1e6, max_epochs=2))
+
+
+def test_labels_that_nothing_explains_train_with_a_warning():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=400), "label": rng.choice(["a", "b"], 400, p=[0.9, 0.1])})
+    (warning,) = train_model(make_table(frame), "label", make_config(lr=0.05, max_epochs=3)).report.training.warnings
+    assert "classes' shares" in warning
+
+
+def test_a_run_that_learns_has_no_warnings():
+    assert train_model(make_table(mixed_frame()), "label", make_config()).report.training.warnings == ()

@@ -7,16 +7,13 @@ though they are no JSON, and at numbers beyond float64; only then a second, leni
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from contract.errors import Fault, InvalidRows
-from contract.faults import MAX_FAULTS, shorten
-from contract.schema import Schema
+from contract.errors import InvalidRows
+from contract.faults import shorten
 from contract.tensors import RowReader, Tensors
 from service.errors import BodyTooLarge, InvalidBody, MalformedBody
 
@@ -30,8 +27,6 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 DECODER = msgspec.json.Decoder(Body)
-
-NUMBER = "a finite float32 number or null"
 
 BULKY_BYTES = 2**20
 """Smaller bodies cannot decode to much; above, it is worth counting first."""
@@ -55,7 +50,7 @@ def read_rows(body: bytes, reader: RowReader, max_rows: int) -> Tensors:
             raise BodyTooLarge(f"a body must hold at most {max_rows} rows, got {len(rows)}")
         return reader.read(rows)
     except msgspec.DecodeError as error:
-        raise _explain(error, body, reader.schema) from None
+        raise _explain(error, body, reader) from None
     except UnicodeDecodeError:
         raise MalformedBody("a body must be UTF-8") from None
     except RecursionError:
@@ -78,47 +73,34 @@ def _check_size(body: bytes, max_rows: int) -> None:
         raise BodyTooLarge(f"a body must hold at most {max_rows} rows, got more arrays and objects than those need")
 
 
-def _explain(error: msgspec.DecodeError, body: bytes, schema: Schema) -> Exception:
+def _explain(error: msgspec.DecodeError, body: bytes, reader: RowReader) -> Exception:
     message = str(error)
-    if ("out of range" in message or b"NaN" in body or b"Infinity" in body) and (faults := _find(body, schema)):
+    if ("out of range" in message or b"NaN" in body or b"Infinity" in body) and (faults := _find(body, reader)):
         return faults
     if not isinstance(error, msgspec.ValidationError):
         return MalformedBody(f"a body must be JSON: {shorten(message)}")
     return InvalidBody(f"a body must be {SHAPE}: {message[0].lower()}{message[1:200]}")
 
 
-class _Literal(str):
-    """The text of `NaN`, `Infinity` or `-Infinity` where a value should be."""
+class NaN(float):
+    """`NaN` where a value should be. A type of its own, since no feature takes it; a fault shows the type's name."""
 
     __slots__ = ()
 
 
-LITERALS = {text: _Literal(text) for text in ("NaN", "Infinity", "-Infinity")}
+def _constant(literal: str) -> float:
+    return NaN(literal) if literal == "NaN" else float(literal)
 
 
-def _find(body: bytes, schema: Schema) -> InvalidRows | None:
-    """The cells that hold no finite number; None where there is none, or the body is malformed in another way, too."""
-    faults: list[Fault] = []
-    n_faults = 0
-    for row, name, cell in _cells(body, schema):
-        if isinstance(cell, _Literal) or (isinstance(cell, float) and not math.isfinite(cell)):
-            n_faults += 1
-            if len(faults) < MAX_FAULTS:
-                got = str(cell) if isinstance(cell, _Literal) else "a number beyond float64"
-                faults.append(Fault(row=row, feature=shorten(name), expected=NUMBER, got=got))
-    return InvalidRows(faults, n_faults) if faults else None
-
-
-def _cells(body: bytes, schema: Schema) -> Iterator[tuple[int, str, Any]]:
-    """Row, feature and content of each cell, read as Python reads JSON; nothing where even that fails."""
+def _find(body: bytes, reader: RowReader) -> InvalidRows | None:
+    """What is wrong with the rows, read as Python reads JSON; None where even that fails, or nothing is."""
     try:
-        document = json.loads(body.decode(), parse_constant=LITERALS.__getitem__)
+        document = json.loads(body.decode(), parse_constant=_constant)
+        rows = document.get("instances") if isinstance(document, dict) else None
+        if isinstance(rows, list):
+            reader.read(rows)
+    except InvalidRows as faults:
+        return faults
     except (ValueError, RecursionError):
-        return
-    rows = document.get("instances") if isinstance(document, dict) else None
-    names = [feature.name for feature in schema.features]
-    for index, row in enumerate(rows if isinstance(rows, list) else ()):
-        if isinstance(row, list):
-            yield from ((index, name, cell) for name, cell in zip(names, row, strict=False))
-        elif isinstance(row, dict):
-            yield from ((index, name, cell) for name, cell in row.items())
+        return None
+    return None

@@ -53,7 +53,20 @@ def serve(settings: Settings) -> None:
         else:
             with metrics_folder(metrics_parent()) as folder:
                 os.environ[METRICS_VARIABLE] = str(folder)
-                Multiprocess(_config(settings), [listener]).run()
+                Supervisor(_config(settings), [listener]).run()
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's, but for one thing: once its workers are told to stop, it lets go of the listener.
+
+    Else the kernel would go on accepting connections that nobody serves, until the last worker has finished.
+    """
+
+    def terminate_all(self) -> None:
+        """Tell the workers to stop."""
+        super().terminate_all()
+        for listener in self.sockets:
+            listener.close()
 
 
 def worker_app() -> Callable[..., Awaitable[None]]:

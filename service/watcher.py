@@ -74,13 +74,18 @@ class Watcher:
                 await task
 
     async def poll(self) -> None:
-        """Look once, and load what has changed. Keeps everything where the repository cannot be read."""
+        """Look once, and load what has changed.
+
+        Keeps everything where the repository cannot be read, or is empty of a sudden, as an unmounted volume is; and
+        a model whose folder is still there, whatever became of its pointer.
+        """
         async with self._turn:
             stamps = await asyncio.to_thread(self._scan)
             if stamps is None:
                 return
             for name in self._attempts.keys() - stamps.keys():
-                await self._unload(name)
+                if stamps and not (self._repository.root / name).exists():
+                    await self._unload(name)
             for name, stamp in stamps.items():
                 attempt = self._attempts.get(name)
                 if attempt is None or attempt.stamp != stamp or self._clock() >= attempt.retry_at:

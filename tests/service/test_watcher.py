@@ -335,3 +335,30 @@ def test_a_request_under_way_keeps_its_predictor_through_a_swap(publisher: Publi
         assert taken.predict(taken.reader.read([[1.0, 2.0, 3.0, 4.0]])).class_index.shape == (1,)
 
     asyncio.run(look())
+
+
+def test_a_repository_that_is_empty_of_a_sudden_keeps_what_is_loaded(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll
+) -> None:
+    foundry.publish(publisher)
+    client = start()
+    (publisher.root / "iris").rename(publisher.root.with_name("aside"))
+    poll(client)
+    assert version_of(client) == 1
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a folder", "a loop"])
+def test_a_model_whose_pointer_is_no_file_any_more_goes_on_serving(
+    publisher: Publisher, foundry: Any, start: Start, poll: Poll, instead: str
+) -> None:
+    foundry.publish(publisher)
+    foundry.publish(publisher, "other")
+    client = start()
+    pointer = publisher.root / "iris" / "current"
+    pointer.unlink()
+    if instead == "a folder":
+        pointer.mkdir()
+    elif instead == "a loop":
+        pointer.symlink_to(pointer)
+    poll(client)
+    assert version_of(client) == 1

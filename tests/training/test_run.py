@@ -220,9 +220,10 @@ def test_missing_numbers_are_filled_with_the_mean_of_the_train_rows():
 
 
 def test_the_temperature_is_fitted_on_the_valid_rows():
-    flipped = pl.Series(np.random.default_rng(1).random(300) < 0.2)
+    flipped = pl.Series(np.random.default_rng(1).random(2000) < 0.2)
     label = pl.when(flipped).then(pl.lit("no")).otherwise("label")
-    frame, config = mixed_frame().with_columns(label=label), make_config(max_epochs=100, patience=None, dropout=0.0)
+    frame = mixed_frame(2000).with_columns(label=label)
+    config = make_config(max_epochs=60, patience=None, dropout=0.0, lr=0.01)
     trained = train_model(make_table(frame), "label", config)
     answers, y = answers_on(trained, frame, split_of(frame, config).valid)
     calibration = trained.report.calibration

@@ -34,13 +34,8 @@ def test_a_loss_three_times_ten_times_the_first_is_divergence_and_a_spike_is_not
     losses = [11, 11, 5, 11, 11, 11]
     reasons = judge(rule, *(record(epoch, train=loss) for epoch, loss in enumerate(losses, 1)))
     assert reasons == [None, None, None, None, None, "diverged"]
-    assert (
-        judge(
-            StopRule(patience=None, initial_loss=1.0, guess_loss=0.95),
-            *(record(epoch, train=9) for epoch in range(1, 9)),
-        )
-        == [None] * 8
-    )
+    rule = StopRule(patience=None, initial_loss=1.0, guess_loss=0.95)
+    assert judge(rule, *(record(epoch, train=9) for epoch in range(1, 9))) == [None] * 8
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

@@ -63,6 +63,10 @@ class Repository:
             name for name in _folders(self.root) if PATTERN.fullmatch(name) and _may_be_file(self._pointer_path(name))
         )
 
+    def published_names(self) -> list[str]:
+        """The models that have a version, promoted or not, in alphabetical order."""
+        return sorted(name for name in _folders(self.root) if PATTERN.fullmatch(name) and self.versions(name))
+
     def versions(self, name: str) -> list[int]:
         """The published versions of a model, in ascending order; empty where there is no such model."""
         return sorted(int(folder) for folder in _folders(self.root / check_name(name)) if VERSION.fullmatch(folder))
@@ -83,7 +87,9 @@ class Repository:
         try:
             pointer = msgspec.json.decode(content, type=Pointer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise CorruptArtifact(f"the pointer of {name!r} must be readable: {error}") from error
+            raise CorruptArtifact(
+                f"the pointer of {name!r} must be readable: {error}; delete {name}/current and promote a version"
+            ) from error
         if pointer.name != name:
             raise CorruptArtifact(f"the pointer of {name!r} must name it, got {pointer.name!r}")
         return pointer

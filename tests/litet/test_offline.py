@@ -221,3 +221,12 @@ def test_an_output_that_exists_is_replaced_and_nothing_else_is_left(litet, model
     litet("predict", "birds", table, "-o", folder / "scored.csv", "--models", models)
     assert [path.name for path in folder.iterdir()] == ["scored.csv"]
     assert (folder / "scored.csv").read_text().startswith("label,")
+
+
+def test_models_lists_what_was_never_promoted_and_what_is_damaged(litet, models):
+    litet("train", "iris", "--no-promote", "--max-epochs", "1", "--models", models)
+    (models / "birds" / "1" / "card.json").write_text("{")
+    lines = litet("models", "--models", models).out.splitlines()
+    assert [line[:9].rstrip() for line in lines] == ["  birds/1", "* birds/2", "  iris/1"]
+    assert "damaged" in lines[0]
+    assert json.loads(litet("models", "--models", models, "--json").out)[0]["error"]

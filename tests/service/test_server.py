@@ -208,6 +208,47 @@ def test_a_chunked_body_beyond_the_limit_is_refused_before_its_end(publisher: Pu
         assert server.predict() == 1
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: ",
+        b"GET /",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+    ],
+)
+def test_what_a_request_holds_beside_its_body_has_an_end(publisher: Publisher, foundry: Any, start: bytes) -> None:
+    foundry.publish(publisher)
+    with running(publisher) as server:
+        with connect(server.url) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(start)
+            for _ in range(1000):
+                connection.sendall(b"x" * 10_000)
+            raise AssertionError("ten megabytes were taken")
+        assert server.predict() == 1
+
+
+def test_workers_that_are_stopping_leave_no_connection_waiting(publisher: Publisher, foundry: Any) -> None:
+    foundry.publish(publisher)
+    with running(publisher, workers=2) as server, connect(server.url) as slow:
+        server.worker_pids(2)
+        slow.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        server.process.terminate()
+
+        def refused() -> bool:
+            try:
+                connect(server.url).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        server.wait_until(refused)
+        assert server.process.poll() is None
+        slow.close()
+        assert server.exit_code() == 0
+
+
 def test_a_service_without_models_starts_and_says_how_to_get_one(publisher: Publisher, foundry: Any) -> None:
     with running(publisher) as server:
         assert httpx.get(f"{server.url}/health/live").status_code == 200

@@ -324,3 +324,13 @@ def test_a_root_may_be_a_link(root: Path, tmp_path: Path) -> None:
     link.symlink_to(root)
     assert Repository(link).names() == ["iris"]
     assert Repository(link).read_current("iris")[1].model == MODEL
+
+
+def test_published_names_are_those_with_a_version_promoted_or_not(publisher: Publisher, report: Report) -> None:
+    publisher.publish("iris", b"model", report)
+    publisher.publish("birds", b"model", report)
+    publisher.promote("birds", 1)
+    (publisher.root / "empty").mkdir()
+    (publisher.root / ".hidden").mkdir()
+    assert publisher.published_names() == ["birds", "iris"]
+    assert publisher.names() == ["birds"]

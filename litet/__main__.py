@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
@@ -53,6 +54,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit code 2: the caller can mend it; 1: we, or the machine, failed."""
+    # Else onnxruntime, once imported, writes an id below the home folder and reports its use to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         cli(prog_name="litet")
     except CallerError as error:

@@ -72,6 +72,8 @@ class Supervisor(Multiprocess):
 def worker_app() -> Callable[..., Awaitable[None]]:
     """The ASGI app of one worker, by the environment. Any ASGI server can call this factory."""
     settings = Settings.from_env(os.environ)
+    # Else onnxruntime, once imported, writes an id below the home folder and reports its use to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     logs.configure(settings.log_level)
     if settings.workers > 1:
         _stop_with_parent()

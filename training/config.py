@@ -70,6 +70,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
+        if self.class_weights and self.accumulation_steps > 1:
+            # A weighted loss divides by its batch's weights, so those of several batches do not add up to that of one.
+            raise ValueError(f"class_weights need accumulation_steps of 1, got {self.accumulation_steps}")
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm needs at least 2 rows in a batch, got a batch_size of 1")
 

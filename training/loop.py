@@ -6,6 +6,7 @@ taken; `stopping` decides when it is enough, `checks` catches what would go wron
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -118,13 +119,19 @@ def fit(
 
     Raises:
         ValueError: the network ends in a softmax, or the criterion answers no scalar.
-        TrainingDiverged: the loss grew without bound, and no epoch was better than no training at all.
+        TrainingDiverged: the loss grew without bound, and there is no better epoch to go back to: none had learnt
+            anything, or there is no patience.
     """
     evaluation = Evaluation(network)
     check_logits(evaluation.logits(valid.x))
     initial_loss = _loss(evaluation, criterion, valid)
-    guess_loss = criterion(class_shares(train.y).log().expand(len(valid.y), -1), valid.y).item()
-    rule = StopRule(patience=config.patience, initial_loss=initial_loss, guess_loss=guess_loss)
+    guess = class_shares(train.y, n_classes=evaluation.logits(valid.x).shape[1]).log()
+    rule = StopRule(
+        patience=config.patience,
+        initial_loss=initial_loss,
+        guess_loss=criterion(guess.expand(len(valid.y), -1), valid.y).item(),
+        full_batch=config.batch_size is None or config.batch_size >= len(train.y),
+    )
     flat = FlatParameters(network)
     optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay)
     shuffler = torch.Generator().manual_seed(config.seed)
@@ -154,14 +161,15 @@ def fit(
         raise TrainingDiverged(_advice(config, initial_loss, history))
     if config.patience is not None:
         flat.restore(best)
+        history = [record for record in history if math.isfinite(record.train_loss + record.valid_loss)]
     network.eval()
     best_epoch = rule.best_epoch if config.patience is not None else len(history)
     return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch, has_learnt=rule.has_learnt)
 
 
-def class_shares(y: Tensor) -> Tensor:
+def class_shares(y: Tensor, n_classes: int) -> Tensor:
     """How often each class occurs, float32 `(n_classes,)`."""
-    return torch.bincount(y).float() / len(y)
+    return torch.bincount(y, minlength=n_classes).float() / len(y)
 
 
 def plan_steps(

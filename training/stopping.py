@@ -20,10 +20,13 @@ class StopRule:
     `best_epoch` is the one with the lowest valid loss so far, 0 before the first.
     """
 
-    def __init__(self, *, patience: int | None, initial_loss: float, guess_loss: float) -> None:
+    def __init__(
+        self, *, patience: int | None, initial_loss: float, guess_loss: float, full_batch: bool = True
+    ) -> None:
         self._patience = patience
         self._limit = DIVERGED_FACTOR * initial_loss
         self._n_above = 0
+        self._full_batch = full_batch
         self._guess_loss = min(initial_loss, guess_loss)
         self.best_epoch = 0
         self.best_loss = math.inf
@@ -48,7 +51,8 @@ class StopRule:
             or self._n_above >= DIVERGED_EPOCHS
         ):
             return "diverged"
-        if record.gradient_norm < FLAT_GRADIENT:
+        # The gradient of a small last batch may vanish long before that of all rows does.
+        if self._full_batch and record.gradient_norm < FLAT_GRADIENT:
             return "converged"
         if self._patience is not None and record.epoch - self.best_epoch >= self._patience:
             return "plateau"

@@ -25,6 +25,7 @@ def command(name: str, file: str, target: str | None, version: int | None, model
     """Measure the model NAME on the labelled rows of FILE."""
     with needs_extra("train"):
         import numpy as np
+        import sklearn  # noqa: F401 # the metrics need it
 
         from litet.scoring import read_version, score
         from service.predictor import Predictor

@@ -1,13 +1,16 @@
 """The command line loads a side of the house only when a command needs it."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 from litet.__main__ import COMMANDS
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {"litestar", "numpy", "onnxruntime", "polars", "rich", "service", "sklearn", "torch", "training"}
 
 
@@ -78,3 +81,13 @@ def test_health_is_1_where_nobody_listens(litet):
     outcome = litet("health", "--url", "http://127.0.0.1:1")
     assert outcome.exit_code == 1
     assert "not reachable" in outcome.err
+
+
+def test_nothing_is_written_to_the_home_folder(tmp_path):
+    (tmp_path / "table.csv").write_text("sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: text for name, text in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-m", "litet", "predict", "iris", tmp_path / "table.csv"]
+    subprocess.run(command, env=environment | {"HOME": str(home)}, check=True, capture_output=True, cwd=ROOT)
+    assert list(home.rglob("*")) == []

@@ -62,13 +62,13 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7",
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
-    switches = ("--batch-norm", "--no-standardize", "--class-weights", "--no-calibrate")
+    switches = ("--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")
     outcome = litet("train", table, "--target", "bird", "--models", tmp_path, "--json", *flags, *switches)
     report = json.loads(outcome.out)["report"]
     assert report["config"] == {
         "hidden_sizes": [5, 6], "activation": "tanh", "dropout": 0.2, "batch_norm": True, "standardize": False,
         "max_categories": 2, "max_epochs": 2, "batch_size": None, "accumulation_steps": 2, "lr": 0.1,
-        "weight_decay": 0.5, "patience": None, "class_weights": True, "calibrate": False, "valid_fraction": 0.2,
+        "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False, "valid_fraction": 0.2,
         "test_fraction": 0.3, "seed": 7,
     }  # fmt: skip
     assert report["calibration"] is None

@@ -68,3 +68,8 @@ def test_a_config_cannot_be_changed():
 def test_batch_norm_of_single_rows_is_refused():
     with pytest.raises(InvalidConfig, match="batch_norm needs at least 2 rows"):
         make_config(batch_norm=True, batch_size=1)
+
+
+def test_class_weights_with_accumulation_are_refused():
+    with pytest.raises(InvalidConfig, match="class_weights need accumulation_steps of 1, got 2"):
+        make_config(class_weights=True, accumulation_steps=2)

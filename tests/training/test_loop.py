@@ -280,6 +280,20 @@ def test_a_loss_that_is_not_finite_is_divergence():
         fit(make_network(), nn.CrossEntropyLoss(), samples, valid, make_config("reference"))
 
 
+def test_a_run_that_blows_up_after_it_had_learnt_keeps_its_best_epoch_and_a_finite_history():
+    n_steps = 0
+
+    def criterion(logits: Tensor, y: Tensor) -> Tensor:
+        nonlocal n_steps
+        n_steps += logits.requires_grad
+        return nn.functional.cross_entropy(logits, y) * (math.nan if n_steps > 30 else 1.0)
+
+    config = make_config("reference", patience=50)
+    fitted = fit(make_network(), criterion, iris("train"), iris("valid"), config)
+    assert (fitted.stop_reason, len(fitted.history), fitted.has_learnt) == ("diverged", 30, True)
+    assert all(math.isfinite(record.train_loss + record.valid_loss) for record in fitted.history)
+
+
 def test_a_run_without_patience_goes_on_to_the_last_epoch():
     _, fitted = run(make_config("reference", max_epochs=30))
     assert (fitted.stop_reason, fitted.best_epoch, len(fitted.history)) == ("max_epochs", 30, 30)

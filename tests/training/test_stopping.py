@@ -63,3 +63,8 @@ def test_a_best_epoch_far_worse_than_no_training_has_diverged():
     assert rule.has_diverged
     judge(rule, record(3, valid=2))
     assert not rule.has_diverged
+
+
+def test_the_vanishing_gradient_of_a_last_batch_is_not_convergence():
+    rule = StopRule(patience=None, initial_loss=1.0, guess_loss=0.95, full_batch=False)
+    assert rule.judge(record(1, gradient=0.0)) is None

@@ -21,4 +21,4 @@ OUTPUTS = (LOGITS, PROBABILITIES, CLASS_INDEX)
 OPSET = 17
 OPSET_ML = 3
 IR_VERSION = 8
-"""What onnxruntime 1.14 (2023) and everything later reads."""
+"""What onnxruntime 1.15 (2023), the oldest that was tried, and everything later reads."""

@@ -17,6 +17,8 @@ MAX_FAULTS = 50
 MAX_SHOWN = 60
 """How many characters of a wrong value an error shows."""
 
+NUMBER = "a finite float32 number or null"
+"""What a numeric feature expects, as faults say it."""
 FLOAT32_LIMIT = 2.0**128 - 2.0**103
 """From here on a number rounds to infinity as float32."""
 WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
@@ -132,7 +134,7 @@ def _cell_fault(feature: Feature, rows: Sequence[Any], index: int, position: int
 
 def _expected(feature: Feature, cell: object) -> str:
     if not isinstance(feature, CategoricalFeature):
-        return "a finite float32 number or null"
+        return NUMBER
     if type(cell) is str:
         return "text that is valid Unicode"
     if is_integer_coded(feature.categories):

@@ -9,13 +9,11 @@ import numpy as np
 import polars as pl
 
 from contract.errors import Fault, InvalidRows
-from contract.faults import MAX_FAULTS, show
+from contract.faults import MAX_FAULTS, NUMBER, show
 from contract.schema import QUANTILE_LEVELS, CategoricalFeature, Feature, Label, NumericFeature, Schema
 from contract.tensors import Tensors
 from training.cells import numbers, spell, spell_like, texts
 from training.columns import Columns, require_columns
-
-NUMBER = "a finite float32 number or null"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ taken; `stopping` decides when it is enough, `checks` catches what would go wron
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -22,7 +21,7 @@ from training.checks import check_logits, check_samples, check_scalar
 from training.config import TrainingConfig
 from training.flat import FlatAdam, FlatParameters
 from training.network import Evaluation
-from training.stopping import StopRule
+from training.stopping import StopRule, is_finite
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -123,9 +122,10 @@ def fit(
             anything, or there is no patience.
     """
     evaluation = Evaluation(network)
-    check_logits(evaluation.logits(valid.x))
-    initial_loss = _loss(evaluation, criterion, valid)
-    guess = class_shares(train.y, n_classes=evaluation.logits(valid.x).shape[1]).log()
+    untrained = evaluation.logits(valid.x)
+    check_logits(untrained)
+    initial_loss = check_scalar(criterion(untrained, valid.y)).item()
+    guess = class_shares(train.y, n_classes=untrained.shape[1]).log()
     rule = StopRule(
         patience=config.patience,
         initial_loss=initial_loss,
@@ -161,7 +161,7 @@ def fit(
         raise TrainingDiverged(_advice(config, initial_loss, history))
     if config.patience is not None:
         flat.restore(best)
-        history = [record for record in history if math.isfinite(record.train_loss + record.valid_loss)]
+        history = [record for record in history if is_finite(record)]
     network.eval()
     best_epoch = rule.best_epoch if config.patience is not None else len(history)
     return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch, has_learnt=rule.has_learnt)

@@ -14,6 +14,11 @@ DIVERGED_EPOCHS = 3
 """For so many epochs in a row, so that one spike that heals does not end a run."""
 
 
+def is_finite(record: EpochRecord) -> bool:
+    """Whether all that was measured in an epoch is a number that a card can hold."""
+    return math.isfinite(record.train_loss + record.valid_loss + record.gradient_norm + record.update_ratio)
+
+
 class StopRule:
     """Judges one epoch after the other; remembers the best.
 
@@ -46,10 +51,7 @@ class StopRule:
         if record.valid_loss < self.best_loss:
             self.best_epoch, self.best_loss = record.epoch, record.valid_loss
         self._n_above = self._n_above + 1 if record.train_loss > self._limit else 0
-        if (
-            not math.isfinite(record.train_loss + record.valid_loss + record.gradient_norm)
-            or self._n_above >= DIVERGED_EPOCHS
-        ):
+        if not is_finite(record) or self._n_above >= DIVERGED_EPOCHS:
             return "diverged"
         # The gradient of a small last batch may vanish long before that of all rows does.
         if self._full_batch and record.gradient_norm < FLAT_GRADIENT:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from contract.card import EpochRecord
-from training.stopping import StopRule
+from training.stopping import StopRule, is_finite
 
 
 def record(epoch: int, *, train: float = 0.5, valid: float = 0.5, gradient: float = 1.0) -> EpochRecord:
@@ -68,3 +68,10 @@ def test_a_best_epoch_far_worse_than_no_training_has_diverged():
 def test_the_vanishing_gradient_of_a_last_batch_is_not_convergence():
     rule = StopRule(patience=None, initial_loss=1.0, guess_loss=0.95, full_batch=False)
     assert rule.judge(record(1, gradient=0.0)) is None
+
+
+def test_a_gradient_or_a_step_that_is_no_number_is_divergence_at_once():
+    rule = StopRule(patience=None, initial_loss=1.0, guess_loss=0.95)
+    assert rule.judge(record(1, gradient=math.inf)) == "diverged"
+    assert not is_finite(record(1, gradient=math.inf))
+    assert is_finite(record(1))

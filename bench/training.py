@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench.report import interleave, print_seconds, save
-from training.config import make_config
+from contract.config import make_config
 from training.loop import Samples, fit
 from training.network import Network
 from training.threads import threads_for

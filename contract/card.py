@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from contract.config import ColumnChoice, Json
+from contract.decision import GateDecision
 from contract.errors import CorruptArtifact
 from contract.schema import Label
 
 StopReason = Literal["max_epochs", "converged", "plateau", "diverged"]
-Json = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""A value that JSON can write. It ends in Any because msgspec reads no recursive alias."""
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +137,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What training knows of a model, before it has a version."""
 
     config: dict[str, Json]
+    columns: ColumnChoice = ColumnChoice()
     data: DataFacts
     training: Training
     calibration: Calibration | None
@@ -146,8 +147,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     libraries: dict[str, str]
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The job that a version came from. `fence` is the job's number; `requested_by` the id of the key it came with."""
+
+    job: str
+    fence: int
+    requested_by: str
+    note: str
+    gate: GateDecision
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """`card.json`. `parent_version` is the version that was current when this one was published; time is UTC."""
+    """`card.json`. `parent_version` is the version that was current when this one was published; time is UTC.
+
+    `origin` is absent where the version was not made by a job of the service.
+    """
 
     format: Literal[1] = 1
     name: str
@@ -155,6 +169,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     parent_version: int | None
     created_at: str
     model_file: ModelFile
+    origin: Origin | None = None
     report: Report
 
     def encode(self) -> bytes:

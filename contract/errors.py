@@ -8,6 +8,7 @@ LitetError
 │   ├── InvalidConfig      a training option out of its range
 │   ├── InvalidSettings    a setting of the process out of its range
 │   ├── NotFound           no such model, version or earlier version
+│   ├── Superseded         what was decided on has changed meanwhile
 │   ├── MissingExtra       the command needs packages that are not installed
 │   └── TrainingDiverged   the loss grew without bound
 └── ArtifactError          a model that must not be served or published
@@ -50,6 +51,10 @@ class InvalidSettings(CallerError):
 
 class NotFound(CallerError):
     """A model or version that the repository does not hold."""
+
+
+class Superseded(CallerError):
+    """Somebody else was faster: the run was called off, or another version serves than the one decided on."""
 
 
 class MissingExtra(CallerError):

@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 from contract import durable
-from contract.card import Card, ModelFile, Report
-from contract.errors import NotFound
+from contract.card import Card, ModelFile, Origin, Report
+from contract.errors import CorruptArtifact, NotFound, Superseded
 from contract.model_file import CARD_FILE, MODEL_FILE
 from contract.names import check_name
 from contract.repository import POINTER_FILE, VERSION, Pointer, Repository
@@ -29,6 +29,8 @@ STAGING_PREFIX = ".staging-"
 LOCK_FILE = ".lock"
 LAST_VERSION_FILE = ".last-version"
 """Holds the highest version there ever was: records may speak of versions that have been deleted since."""
+FENCE_FILE = ".fence"
+"""Holds the number of the only job that may publish: a later job, or a cancellation, raises it."""
 MAX_PREVIOUS = 100
 """How many earlier versions a pointer remembers for rollbacks."""
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,29 +50,42 @@ class Publisher(Repository):
             CorruptArtifact: the report could not be read back, or the model's pointer is not readable.
             OSError: the disk is full or fails.
         """
-        folder = self.root / check_name(name)
-        durable.make_folder(folder)
-        durable.sync_folder(self.root)
-        model_file = ModelFile(size_bytes=len(model), sha256=hashlib.sha256(model).hexdigest())
-        with _staging_folder(folder) as staging:
-            durable.write_file(staging / MODEL_FILE, model)
-            with _locked(folder):
-                pointer = self._pointer_or_none(name)
-                card = Card(
-                    name=name,
-                    version=_next_version(folder, pointer),
-                    parent_version=pointer.version if pointer else None,
-                    created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                    model_file=model_file,
-                    report=report,
-                )
-                durable.write_file(staging / CARD_FILE, card.encode())
-                durable.replace_file(
-                    folder / LAST_VERSION_FILE, str(card.version).encode(), aside=staging / LAST_VERSION_FILE
-                )
-                durable.sync_folder(staging)
-                durable.rename_folder(staging, folder / str(card.version))
+        with self._staged(name, model) as staging:
+            return self._add_version(name, staging, model, report, None)
+
+    def publish_job(self, name: str, model: bytes, report: Report, origin: Origin, *, promote: bool) -> Card:
+        """Add the version that a job made; with `promote` it serves from then on, where what its gate saw still holds.
+
+        All under one lock: whoever raises the fence or changes the pointer comes before it, and is noticed, or after.
+
+        Raises:
+            Superseded: the fence has another number than the job's, or, with `promote`, the pointer another sequence
+                than the one the gate compared with. Nothing was published.
+            CorruptArtifact: as for `publish`.
+            OSError: as for `publish`, and nothing was published; or as for `promote`, once the version was.
+        """
+        with self._staged(name, model) as staging:
+            if (fence := self._fence(name)) != origin.fence:
+                raise Superseded(f"a job must hold the fence of {name!r} to publish, got {origin.fence}, not {fence}")
+            pointer = self._pointer_or_none(name)
+            if promote and (pointer.sequence if pointer else None) != origin.gate.sequence:
+                raise Superseded(f"the version of {name!r} that serves must be the one that the gate compared with")
+            card = self._add_version(name, staging, model, report, origin)
+            if promote:
+                self._point(card, _with_served(pointer), pointer)
         return card
+
+    def raise_fence(self, name: str, number: int) -> None:
+        """Let no job below `number` publish from now on. A fence never goes down.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        folder = self._make_folder(name)
+        with _locked(folder):
+            if number > self._fence(name):
+                with _staging_folder(folder, locked=True) as staging:
+                    durable.replace_file(folder / FENCE_FILE, str(number).encode(), aside=staging / FENCE_FILE)
 
     def promote(self, name: str, version: int) -> Pointer:
         """Make a published version the one that serves; nothing changes where it already does.
@@ -85,23 +100,54 @@ class Publisher(Repository):
             pointer = self._pointer_or_none(name)
             if pointer and (pointer.version, pointer.sha256) == (version, artifact.card.model_file.sha256):
                 return pointer
-            previous = (*pointer.previous, pointer.version)[-MAX_PREVIOUS:] if pointer else ()
-            return self._point(artifact.card, previous, pointer)
+            return self._point(artifact.card, _with_served(pointer), pointer)
 
-    def roll_back(self, name: str) -> Pointer:
+    def roll_back(self, name: str, version: int | None = None) -> Pointer:
         """Make the version that served before the current one serve again. A second call goes one further back.
 
+        `version` is the one to be rid of, where only that one is.
+
         Raises:
+            Superseded: another version than `version` serves.
             NotFound: there is no such model, no version served before this one, or the one that did was deleted.
             CorruptArtifact: the earlier version's bytes are not what its card says, or the pointer is not readable.
             OSError: as for `promote`.
         """
         with _locked(self._folder(name)):
             pointer = self.current(name)
+            if version not in (None, pointer.version):
+                raise Superseded(f"the version to roll back must be the one that serves, got {name}/{version}")
             if not pointer.previous:
                 raise NotFound(f"a rollback needs an earlier version, got none before {name}/{pointer.version}")
-            *previous, version = pointer.previous
-            return self._point(self.read(name, version).card, tuple(previous), pointer)
+            *previous, earlier = pointer.previous
+            return self._point(self.read(name, earlier).card, tuple(previous), pointer)
+
+    @contextlib.contextmanager
+    def _staged(self, name: str, model: bytes) -> Iterator[Path]:
+        """A staging folder with the model file in it. Inside, the model's lock is held."""
+        folder = self._make_folder(name)
+        with _staging_folder(folder) as staging:
+            durable.write_file(staging / MODEL_FILE, model)
+            with _locked(folder):
+                yield staging
+
+    def _add_version(self, name: str, staging: Path, model: bytes, report: Report, origin: Origin | None) -> Card:
+        folder = self.root / name
+        pointer = self._pointer_or_none(name)
+        card = Card(
+            name=name,
+            version=_next_version(folder, pointer),
+            parent_version=pointer.version if pointer else None,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            model_file=ModelFile(size_bytes=len(model), sha256=hashlib.sha256(model).hexdigest()),
+            origin=origin,
+            report=report,
+        )
+        durable.write_file(staging / CARD_FILE, card.encode())
+        durable.replace_file(folder / LAST_VERSION_FILE, str(card.version).encode(), aside=staging / LAST_VERSION_FILE)
+        durable.sync_folder(staging)
+        durable.rename_folder(staging, folder / str(card.version))
+        return card
 
     def _point(self, card: Card, previous: tuple[int, ...], old: Pointer | None) -> Pointer:
         pointer = Pointer(
@@ -118,6 +164,21 @@ class Publisher(Repository):
             )
         return pointer
 
+    def _fence(self, name: str) -> int:
+        """The number in the fence file; 0 where there is none."""
+        try:
+            return int((self.root / name / FENCE_FILE).read_text("ascii"))
+        except FileNotFoundError:
+            return 0
+        except ValueError as error:
+            raise CorruptArtifact(f"the fence of {name!r} must be a number: {error}") from error
+
+    def _make_folder(self, name: str) -> Path:
+        folder = self.root / check_name(name)
+        durable.make_folder(folder)
+        durable.sync_folder(self.root)
+        return folder
+
     def _folder(self, name: str) -> Path:
         folder = self.root / check_name(name)
         if not folder.is_dir():
@@ -126,6 +187,11 @@ class Publisher(Repository):
 
     def _pointer_or_none(self, name: str) -> Pointer | None:
         return self.current(name) if self.pointer_stamp(name) else None
+
+
+def _with_served(pointer: Pointer | None) -> tuple[int, ...]:
+    """The versions that served before, once the pointer's is one of them."""
+    return (*pointer.previous, pointer.version)[-MAX_PREVIOUS:] if pointer else ()
 
 
 def _next_version(folder: Path, pointer: Pointer | None) -> int:

@@ -8,26 +8,13 @@ from difflib import get_close_matches
 
 import polars as pl
 
+from contract.config import ColumnChoice
 from contract.errors import InvalidData
 from training.kinds import Kind, can_be_categories, check_finite, idle, kind_of, n_categories, stray, unfit
 
 ON_REQUEST = "on request"
 MAX_LISTED = 10
 """How many columns a message lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnChoice:
-    """What the user wants of some columns; what is not said is decided by what they hold.
-
-    `include` keeps columns that would be left out as constant or as ids; it leaves no other column out. `exclude`
-    leaves columns out. `categorical` takes columns as categories even where they hold numbers, and keeps them as
-    `include` does.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 
 from contract.card import EpochRecord, StopReason
+from contract.config import TrainingConfig
 from contract.errors import TrainingDiverged
 from training.checks import check_logits, check_samples, check_scalar
-from training.config import TrainingConfig
 from training.flat import FlatAdam, FlatParameters
 from training.network import Evaluation
 from training.stopping import StopRule, is_finite

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from contract.card import Calibration, DataFacts, EpochRecord, Report, Rows, Training
+from contract.config import ColumnChoice, TrainingConfig
 from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from contract.tensors import Tensors
 from training.calibration import fit_temperature, log_loss, softmax
-from training.columns import ColumnChoice, Columns, choose_columns
-from training.config import TrainingConfig
+from training.columns import Columns, choose_columns
 from training.dataset import frame_tensors, make_schema, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.export import export

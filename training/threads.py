@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 
-from training.config import TrainingConfig
+from contract.config import TrainingConfig
 
 MANY_MULTIPLICATIONS = 20_000_000
 """Multiplications in one layer of one step above which more threads pay. Measured on two cores: 256 rows × 54 × 128, a

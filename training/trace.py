@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from training.config import TrainingConfig
+from contract.config import TrainingConfig
 from training.loop import Criterion, train_step
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from contract.config import PRESETS, ColumnChoice, PresetName, TrainingConfig, make_config
 from contract.errors import InvalidData
 from contract.names import check_name, name_from
 from contract.publishing import Publisher
 from litet.extras import needs_extra
 from litet.options import config_options, given, json_option, models_option
 from litet.rendering import card_lines
-from training.config import PRESETS, PresetName, TrainingConfig, make_config
 
 
 @click.command(name="train", context_settings={"show_default": False})
@@ -58,7 +58,6 @@ def command(
     name = check_name(name) if name else name_from(Path(data).stem)
     with needs_extra("train"):
         from litet.reporting import open_observer
-        from training.columns import ColumnChoice
         from training.run import train_model
         from training.table import read_table
     table = read_table(data)

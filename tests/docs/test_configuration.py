@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contract.config import PRESETS, TrainingConfig, make_config
 from litet.options import default_text
 from service.settings import Settings, settings
-from training.config import PRESETS, TrainingConfig, make_config
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SETTINGS = {setting.name: setting for setting in settings()}

@@ -3,8 +3,8 @@
 import inspect
 import textwrap
 
+from contract.config import make_config
 from tests.docs.conftest import blocks_of
-from training.config import make_config
 from training.loop import train_step
 from training.run import Observer, train_model
 from training.table import read_table

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.config import ColumnChoice
 from contract.errors import InvalidData
-from training.columns import ColumnChoice, choose_columns, require_columns
+from training.columns import choose_columns, require_columns
 
 N_ROWS = 40
 Y = ["p", "q"] * (N_ROWS // 2)

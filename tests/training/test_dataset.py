@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.config import ColumnChoice
 from contract.errors import InvalidData, InvalidRows
 from contract.faults import MAX_FAULTS
 from contract.schema import QUANTILE_LEVELS, CategoricalFeature, NumericFeature, Schema
 from contract.tensors import RowReader
-from training.columns import ColumnChoice, choose_columns
+from training.columns import choose_columns
 from training.csv_text import MISSING
 from training.dataset import frame_tensors, make_schema, split_rows
 from training.labels import read_labels

@@ -8,8 +8,8 @@ import torch
 from sklearn.datasets import load_iris
 from torch import Tensor, nn
 
+from contract.config import TrainingConfig, make_config
 from contract.errors import TrainingDiverged
-from training.config import TrainingConfig, make_config
 from training.loop import Samples, accumulated_step, fit, plan_steps, train_step
 from training.network import Network, predict_logits
 

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import torch
 
+from contract.config import make_config
 from contract.errors import ParityError, TrainingDiverged
 from contract.model_file import LOGITS, PROBABILITIES
 from training import parity, run
 from training.calibration import fit_temperature, softmax
-from training.config import make_config
 from training.dataset import Split, frame_tensors, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.labels import label_indices, read_labels
@@ -130,7 +130,7 @@ def test_listening_changes_nothing():
 def test_the_same_seed_gives_the_same_bytes_in_another_process():
     code = (
         "import hashlib; from training.run import train_model; from training.table import read_table; "
-        "from training.config import make_config; "
+        "from contract.config import make_config; "
         "table = read_table('wine'); model = train_model(table, table.target, make_config(max_epochs=5)).model; "
         "print(hashlib.sha256(model).hexdigest())"
     )

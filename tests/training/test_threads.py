@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.config import make_config
+from contract.config import make_config
 from training.threads import threads_for
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from training.config import make_config
+from contract.config import make_config
 from training.network import Network
 from training.trace import trace_step
 

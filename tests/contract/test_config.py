@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from contract.config import PRESETS, TrainingConfig, make_config
 from contract.errors import InvalidConfig
-from training.config import PRESETS, TrainingConfig, make_config
 
 
 def test_the_reference_preset_is_the_recipe_of_the_design():

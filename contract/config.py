@@ -1,6 +1,6 @@
-"""What a training run can be told, in one frozen value.
+"""What a training run can be told: its options, and what becomes of the table's columns.
 
-The command line has one option for each field, and the card records them all.
+The command line has one option for each field, a request to retrain can override each, and the card records them all.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from contract.card import Json
 from contract.errors import InvalidConfig
 
 Activation = Literal["relu", "silu", "selu", "tanh"]
 PresetName = Literal["default", "reference"]
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""A value that JSON can write. It ends in Any because msgspec reads no recursive alias."""
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +81,19 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """The fields as JSON values, for the card."""
         fields: dict[str, Json] = msgspec.to_builtins(self)
         return fields
+
+
+class ColumnChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the user wants of some columns; what is not said is decided by what they hold.
+
+    `include` keeps columns that would be left out as constant or as ids; it leaves no other column out. `exclude`
+    leaves columns out. `categorical` takes columns as categories even where they hold numbers, and keeps them as
+    `include` does.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
 
 
 PRESETS: dict[PresetName, dict[str, Any]] = {

@@ -1,0 +1,158 @@
+"""A retraining job as service and trainer see it: what the service orders, and what the trainer tells while it works.
+
+The service writes the order into the job's folder and starts the trainer on it. The trainer appends its events, one
+JSON object a line; the last one says how it ended. Who holds the kernel lock of the model is the one that may append.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from contract.card import EpochRecord, Metrics
+from contract.config import ColumnChoice, TrainingConfig
+from contract.decision import Finding, GateDecision, GateLimits
+
+ORDER_FILE = "order.json"
+EVENTS_FILE = "events.jsonl"
+LOG_FILE = "trainer.log"
+BUILTIN_DATASETS = ("iris", "wine", "breast_cancer", "digits")
+"""Names of the tables that come with the trainer."""
+
+Promote = Literal["auto", "manual"]
+DataChecks = Literal["refuse", "warn"]
+Outcome = Literal["promoted", "held", "published"]
+"""Of a job that succeeded: its version serves; the gate held it back; or it waits for a person, as was asked for."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a trainer is told.
+
+    `fence` is the number that it must still hold when it publishes. `table` is the path of an uploaded table, or the
+    name of a built-in; `dataset` is what the lineage of its held-out rows, kept below `held_out`, is called.
+    `requests` is the descriptor of an open file with recent requests to replay, one JSON body a line; `lifeline` a file
+    that the service holds a lock on for as long as it lives.
+    """
+
+    id: str
+    fence: int
+    model: str
+    models: str
+    table: str
+    dataset: str
+    target: str | None
+    held_out: str
+    config: TrainingConfig
+    columns: ColumnChoice
+    promote: Promote
+    data_checks: DataChecks
+    limits: GateLimits
+    requested_by: str
+    note: str = ""
+    requests: int | None = None
+    lifeline: str | None = None
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="stage"):
+    """A stage begins: reading, checking, fitting, calibrating, exporting, evaluating, comparing, publishing."""
+
+    time: str
+    stage: str
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="epoch"):
+    """An epoch is over, `seconds` after fitting began."""
+
+    time: str
+    record: EpochRecord
+    max_epochs: int
+    seconds: float
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="finding"):
+    """A check of the data found something."""
+
+    time: str
+    finding: Finding
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="gate"):
+    """The gate has decided."""
+
+    time: str
+    gate: GateDecision
+    metrics: Metrics
+
+
+class Succeeded(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="succeeded"):
+    """The version is published. The last event."""
+
+    time: str
+    version: int
+    outcome: Outcome
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="failed"):
+    """Nothing was published. The last event. `ours` says that the cause is not what was asked for."""
+
+    time: str
+    error: str
+    ours: bool
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="cancelled"):
+    """Somebody called it off, and nothing was published. The last event."""
+
+    time: str
+    by: str
+
+
+Event = Staged | Epoch | Found | Decided | Succeeded | Failed | Cancelled
+LAST = (Succeeded, Failed, Cancelled)
+DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def append_event(folder: Path, event: Event) -> None:
+    """Add a line to a job's events. What a killed writer left of a line goes.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    path = folder / EVENTS_FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        end = _end_of_lines(descriptor)
+        os.ftruncate(descriptor, end)
+        os.lseek(descriptor, end, os.SEEK_SET)
+        view = memoryview(msgspec.json.encode(event) + b"\n")
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+
+
+def read_events(folder: Path, start: int = 0) -> tuple[list[Event], int]:
+    """The events from byte `start` on, and the byte behind the last whole line; none where there is no file yet."""
+    try:
+        with (folder / EVENTS_FILE).open("rb") as file:
+            file.seek(start)
+            content = file.read()
+    except FileNotFoundError:
+        return [], start
+    whole = content[: content.rfind(b"\n") + 1]
+    return [DECODER.decode(line) for line in whole.splitlines()], start + len(whole)
+
+
+def _end_of_lines(descriptor: int) -> int:
+    """The byte behind the last whole line."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

@@ -7,11 +7,7 @@ or the new one. Writers of one model take turns on a kernel lock, which a killed
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,17 +20,14 @@ from contract.errors import CorruptArtifact, NotFound, Superseded
 from contract.model_file import CARD_FILE, MODEL_FILE
 from contract.names import check_name
 from contract.repository import POINTER_FILE, VERSION, Pointer, Repository
+from contract.staging import locked, staging_folder
 
-STAGING_PREFIX = ".staging-"
-LOCK_FILE = ".lock"
 LAST_VERSION_FILE = ".last-version"
 """Holds the highest version there ever was: records may speak of versions that have been deleted since."""
 FENCE_FILE = ".fence"
 """Holds the number of the only job that may publish: a later job, or a cancellation, raises it."""
 MAX_PREVIOUS = 100
 """How many earlier versions a pointer remembers for rollbacks."""
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""How a staging folder is opened to lock it. What only has its name, such as a link, is refused."""
 
 
 class Publisher(Repository):
@@ -82,9 +75,9 @@ class Publisher(Repository):
             OSError: the disk is full or fails.
         """
         folder = self._make_folder(name)
-        with _locked(folder):
+        with locked(folder):
             if number > self._fence(name):
-                with _staging_folder(folder, locked=True) as staging:
+                with staging_folder(folder, within_lock=True) as staging:
                     durable.replace_file(folder / FENCE_FILE, str(number).encode(), aside=staging / FENCE_FILE)
 
     def promote(self, name: str, version: int) -> Pointer:
@@ -95,7 +88,7 @@ class Publisher(Repository):
             CorruptArtifact: its bytes are not what its card says, or the model's pointer is not readable.
             OSError: the disk is full or fails; the version serves only where the very last fsync was what failed.
         """
-        with _locked(self._folder(name)):
+        with locked(self._folder(name)):
             artifact = self.read(name, version)
             pointer = self._pointer_or_none(name)
             if pointer and (pointer.version, pointer.sha256) == (version, artifact.card.model_file.sha256):
@@ -113,7 +106,7 @@ class Publisher(Repository):
             CorruptArtifact: the earlier version's bytes are not what its card says, or the pointer is not readable.
             OSError: as for `promote`.
         """
-        with _locked(self._folder(name)):
+        with locked(self._folder(name)):
             pointer = self.current(name)
             if version not in (None, pointer.version):
                 raise Superseded(f"the version to roll back must be the one that serves, got {name}/{version}")
@@ -126,9 +119,9 @@ class Publisher(Repository):
     def _staged(self, name: str, model: bytes) -> Iterator[Path]:
         """A staging folder with the model file in it. Inside, the model's lock is held."""
         folder = self._make_folder(name)
-        with _staging_folder(folder) as staging:
+        with staging_folder(folder) as staging:
             durable.write_file(staging / MODEL_FILE, model)
-            with _locked(folder):
+            with locked(folder):
                 yield staging
 
     def _add_version(self, name: str, staging: Path, model: bytes, report: Report, origin: Origin | None) -> Card:
@@ -158,7 +151,7 @@ class Publisher(Repository):
             previous=previous,
         )
         folder = self.root / card.name
-        with _staging_folder(folder, locked=True) as staging:
+        with staging_folder(folder, within_lock=True) as staging:
             durable.replace_file(
                 folder / POINTER_FILE, msgspec.json.encode(pointer) + b"\n", aside=staging / POINTER_FILE
             )
@@ -201,48 +194,3 @@ def _next_version(folder: Path, pointer: Pointer | None) -> int:
         taken.append((folder / LAST_VERSION_FILE).read_text("ascii", "replace"))
     served = (pointer.version, *pointer.previous) if pointer else ()
     return max((0, *served, *(int(text) for text in taken if VERSION.fullmatch(text)))) + 1
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the model's write lock; also sweep up what killed writers left."""
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _collect(folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _staging_folder(folder: Path, *, locked: bool = False) -> Iterator[Path]:
-    """A folder to write in that readers never see, gone afterwards unless it was renamed.
-
-    Its owner holds a kernel lock on it; one without a living owner is collected. The lock is taken under the model's
-    lock, so that no collector meets the folder between its making and its locking.
-    """
-    staging = folder / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
-    with contextlib.ExitStack() as cleanup:
-        with contextlib.nullcontext() if locked else _locked(folder):
-            cleanup.callback(shutil.rmtree, staging, ignore_errors=True)
-            staging.mkdir()
-            cleanup.callback(os.close, descriptor := os.open(staging, FOLDER))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield staging
-
-
-def _collect(folder: Path) -> None:
-    """Remove the staging folders whose owners are dead; what cannot be removed is left. The caller holds the lock."""
-    for staging in folder.glob(f"{STAGING_PREFIX}*"):
-        try:
-            descriptor = os.open(staging, FOLDER)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)
-        shutil.rmtree(staging, ignore_errors=True)

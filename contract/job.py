@@ -15,10 +15,12 @@ import msgspec
 from contract.card import EpochRecord, Metrics
 from contract.config import ColumnChoice, TrainingConfig
 from contract.decision import Finding, GateDecision, GateLimits
+from contract.errors import CorruptArtifact
 
 ORDER_FILE = "order.json"
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "trainer.log"
+PROCESS_FILE = "process.json"
 BUILTIN_DATASETS = ("iris", "wine", "breast_cancer", "digits")
 """Names of the tables that come with the trainer."""
 
@@ -115,19 +117,36 @@ LAST = (Succeeded, Failed, Cancelled)
 DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """The trainer's process: its id, and when the kernel says it began, since ids are used again."""
+
+    pid: int
+    began: str | None
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The process that has this id now."""
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:  # gone, or a system without /proc
+            return cls(pid=pid, began=None)
+        return cls(pid=pid, began=fields[19])
+
+
 def append_event(folder: Path, event: Event) -> None:
     """Add a line to a job's events. What a killed writer left of a line goes.
 
     Raises:
+        CorruptArtifact: the event could not be read back: it holds a NaN, an infinity or text that is not Unicode.
         OSError: the disk is full or fails.
     """
-    path = folder / EVENTS_FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    line = _line(event)
+    descriptor = os.open(folder / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         end = _end_of_lines(descriptor)
         os.ftruncate(descriptor, end)
         os.lseek(descriptor, end, os.SEEK_SET)
-        view = memoryview(msgspec.json.encode(event) + b"\n")
+        view = memoryview(line)
         while view:
             view = view[os.write(descriptor, view) :]
     finally:
@@ -135,15 +154,35 @@ def append_event(folder: Path, event: Event) -> None:
 
 
 def read_events(folder: Path, start: int = 0) -> tuple[list[Event], int]:
-    """The events from byte `start` on, and the byte behind the last whole line; none where there is no file yet."""
+    """The events from byte `start` on, and the byte behind the last whole line; none where there is no file yet.
+
+    Raises:
+        CorruptArtifact: a whole line is no event.
+    """
     try:
-        with (folder / EVENTS_FILE).open("rb") as file:
-            file.seek(start)
-            content = file.read()
+        with (folder / EVENTS_FILE).open("rb", buffering=0) as file:
+            # Read at once: between two reads a torn line may become another one, and half of each would be seen.
+            content = os.pread(file.fileno(), os.fstat(file.fileno()).st_size, start)
     except FileNotFoundError:
         return [], start
     whole = content[: content.rfind(b"\n") + 1]
-    return [DECODER.decode(line) for line in whole.splitlines()], start + len(whole)
+    return [_event(line) for line in whole.splitlines()], start + len(whole)
+
+
+def _line(event: Event) -> bytes:
+    try:
+        line = msgspec.json.encode(event)
+    except UnicodeEncodeError as error:
+        raise CorruptArtifact(f"an event must be text: {error}") from error
+    _event(line)
+    return line + b"\n"
+
+
+def _event(line: bytes) -> Event:
+    try:
+        return DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CorruptArtifact(f"an event of a job must be readable: {error}") from error
 
 
 def _end_of_lines(descriptor: int) -> int:

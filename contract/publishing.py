@@ -54,7 +54,7 @@ class Publisher(Repository):
         Raises:
             Superseded: the fence has another number than the job's, or, with `promote`, the pointer another sequence
                 than the one the gate compared with. Nothing was published.
-            CorruptArtifact: as for `publish`.
+            CorruptArtifact: as for `publish`, or the fence is not readable.
             OSError: as for `publish`, and nothing was published; or as for `promote`, once the version was.
         """
         with self._staged(name, model) as staging:
@@ -72,6 +72,7 @@ class Publisher(Repository):
         """Let no job below `number` publish from now on. A fence never goes down.
 
         Raises:
+            CorruptArtifact: the fence is not readable.
             OSError: the disk is full or fails.
         """
         folder = self._make_folder(name)
@@ -164,7 +165,9 @@ class Publisher(Repository):
         except FileNotFoundError:
             return 0
         except ValueError as error:
-            raise CorruptArtifact(f"the fence of {name!r} must be a number: {error}") from error
+            raise CorruptArtifact(
+                f"the fence of {name!r} must be a number: {error}; delete {name}/{FENCE_FILE}"
+            ) from error
 
     def _make_folder(self, name: str) -> Path:
         folder = self.root / check_name(name)

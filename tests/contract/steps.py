@@ -14,7 +14,7 @@ Step = Callable[[str], None]
 
 FUNCTIONS = (
     *((durable, name) for name in ("make_folder", "write_file", "sync_folder", "rename_folder", "replace_file")),
-    *((os, name) for name in ("mkdir", "fsync", "rename", "replace", "close", "unlink", "rmdir")),
+    *((os, name) for name in ("mkdir", "fsync", "rename", "replace", "ftruncate", "close", "unlink", "rmdir")),
     (fcntl, "flock"),
 )
 

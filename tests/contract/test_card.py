@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contract.card import Card, Json, ModelFile, Report
 from contract.errors import CorruptArtifact
+from tests.contract.origins import origin
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -44,6 +45,28 @@ def with_path(content: bytes, path: str, value: object) -> bytes:
 
 def test_a_card_comes_back_as_it_was(card: Card) -> None:
     assert Card.decode(card.encode()) == card
+
+
+def test_a_card_says_which_job_a_version_came_from(card: Card) -> None:
+    told = msgspec.structs.replace(card, origin=origin(fence=7, sequence=2))
+    assert Card.decode(told.encode()) == told
+
+
+def test_a_card_from_before_there_were_jobs_is_readable(card: Card) -> None:
+    old = msgspec.json.decode(card.encode())
+    del old["origin"]
+    del old["report"]["columns"]
+    assert Card.decode(msgspec.json.encode(old)) == card
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("origin", {}), ("origin.fence", None), ("origin.gate", None), ("origin.gate.findings", [{"check": "mood"}])],
+)
+def test_a_card_with_a_damaged_origin_is_a_corrupt_artifact(card: Card, path: str, value: object) -> None:
+    told = msgspec.structs.replace(card, origin=origin(fence=7))
+    with pytest.raises(CorruptArtifact, match="model card must be readable"):
+        Card.decode(with_path(told.encode(), path, value))
 
 
 def test_a_card_keeps_the_type_of_a_label(card: Card) -> None:

@@ -6,27 +6,38 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
 
 from contract.card import Report
 from contract.model_file import MODEL_FILE
-from contract.publishing import Publisher
+from contract.publishing import FENCE_FILE, Publisher
 from contract.repository import POINTER_FILE, Pointer, Repository
 from tests.contract.steps import watch
-from tests.contract.writer_process import OPERATIONS
+from tests.contract.writer_process import HELD_FENCE, OPERATIONS
 
-State = tuple[dict[int, bytes], Pointer | None]
+State = tuple[dict[int, bytes], Pointer | None, str | None]
 
 
 def state(root: Path) -> State:
-    """What readers see, every byte of it verified: the models of all versions, and which one serves."""
+    """What readers see, every byte of it verified: the models of all versions, and which one serves; and the fence."""
     repository = Repository(root)
+    fence = root / "iris" / FENCE_FILE
     models = {version: repository.read("iris", version).model for version in repository.versions("iris")}
     pointer = repository.read_current("iris")[0] if repository.names() else None
-    return models, pointer
+    return models, pointer, fence.read_text() if fence.exists() else None
+
+
+NOTHING, PUBLISHED, ALL = range(3)
+
+
+def progress(operation: str, before: State, after: State) -> int:
+    """How much of an operation was done. Only a job's version is published, then promoted."""
+    if after == before:
+        return NOTHING
+    return PUBLISHED if operation == "publish_job" and after[1:] == before[1:] else ALL
 
 
 def leftovers(root: Path) -> set[Path]:
@@ -40,6 +51,7 @@ def nothing_yet(_publisher: Publisher, _report: Report) -> None:
 def never_promoted(publisher: Publisher, report: Report) -> None:
     for content in (b"one", b"two"):
         publisher.publish("iris", content, report)
+    publisher.raise_fence("iris", HELD_FENCE)
 
 
 def serving_1(publisher: Publisher, report: Report) -> None:
@@ -59,6 +71,10 @@ CASES = [
     ("publish", nothing_yet),
     ("publish", serving_1),
     ("publish", serving_2_with_leftovers),
+    ("publish_job", never_promoted),
+    ("publish_job", serving_2_with_leftovers),
+    ("raise_fence", nothing_yet),
+    ("raise_fence", serving_2_with_leftovers),
     ("promote", never_promoted),
     ("promote", serving_1),
     ("roll_back", serving_2_with_leftovers),
@@ -83,26 +99,28 @@ def test_a_writer_killed_at_any_step_leaves_the_old_state_or_the_new_one(
     assert not leftovers(completed)
     assert len(killed) > 20
     states = [state(root) for root in killed]
-    assert set(map(str, states)) == {str(before), str(after)}
-    first_new = states.index(after)
-    assert states == [before] * first_new + [after] * (len(states) - first_new)
+    between = [(after[0], *before[1:])] if operation == "publish_job" else []  # published, not promoted
+    assert [found for found, _ in groupby(states)] == [before, *between, after]
     assert any(leftovers(root) for root in killed)
     for root, found in zip(killed, states, strict=True):
         assert_the_next_writer_works(root, found, report)
 
 
 def assert_the_next_writer_works(root: Path, found: State, report: Report) -> None:
-    models, pointer = found
+    models, pointer, fence = found
     publisher = Publisher(root)
     card = publisher.publish("iris", b"next", report)
     assert card.version > max(models, default=0)
-    assert state(root) == ({**models, card.version: b"next"}, pointer)
+    models |= {card.version: b"next"}
+    assert state(root) == (models, pointer, fence)
     assert not leftovers(root)
     promoted = publisher.promote("iris", card.version)
     assert promoted.sequence == (pointer.sequence if pointer else 0) + 1
-    assert state(root) == ({**models, card.version: b"next"}, promoted)
+    assert state(root) == (models, promoted, fence)
+    publisher.raise_fence("iris", HELD_FENCE + 2)
+    assert state(root) == (models, promoted, str(HELD_FENCE + 2))
     shown = {entry.name for entry in (root / "iris").iterdir() if not entry.name.startswith(".")}
-    assert shown == {*map(str, models), str(card.version), POINTER_FILE}
+    assert shown == {*map(str, models), POINTER_FILE}
 
 
 def test_the_staging_folder_of_a_living_writer_is_left_alone(
@@ -183,24 +201,28 @@ def failures(
 
 @pytest.mark.parametrize(("operation", "prepare"), CASES, ids=lambda value: getattr(value, "__name__", value))
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
-def test_an_operation_that_the_disk_fails_raises_and_changes_nothing(
+def test_an_operation_that_the_disk_fails_raises_and_does_no_step_by_halves(
     tmp_path: Path, report: Report, operation: str, prepare: Callable[[Publisher, Report], None], code: int
 ) -> None:
     outcomes = []
     for publisher, before, left, steps, error in failures(operation, prepare, tmp_path, report, code):
         assert leftovers(publisher.root) <= left, steps
-        changed = state(publisher.root) != before
-        outcomes.append((steps[-1], error is not None, changed))
+        after = state(publisher.root)
+        done = progress(operation, before, after)
+        outcomes.append((steps[-1], error is not None, done))
         if error:
             assert error.errno == code, steps
-        if not changed:
+        if done < ALL:
             OPERATIONS[operation](publisher, report)
-            assert state(publisher.root) != before, steps
+            assert state(publisher.root) != after, steps
             assert not leftovers(publisher.root), steps
     assert len(outcomes) > 8
-    unusual = [outcome for outcome in outcomes if outcome[1:] != (True, False)]
-    # A folder that cannot be looked at is not collected; a pointer that was replaced may have been read.
-    look, forced_too_late = ("open", False, True), ("fsync", True, True)
+    failed = [done for _, raised, done in outcomes if raised]
+    assert failed == sorted(failed)
+    assert (PUBLISHED in failed) == (operation == "publish_job")
+    unusual = [outcome for outcome in outcomes if not outcome[1] or outcome[2] == ALL]
+    # A folder that cannot be looked at is not collected; a file that was replaced may have been read.
+    look, forced_too_late = ("open", False, ALL), ("fsync", True, ALL)
     assert set(unusual) <= ({look} if operation == "publish" else {look, forced_too_late})
     assert unusual.count(forced_too_late) <= 1
 

@@ -14,6 +14,7 @@ from contract.card import Report
 from contract.errors import InvalidName
 from contract.names import check_name, name_from
 from contract.publishing import Publisher
+from tests.contract.origins import origin
 
 FIRST = string.ascii_lowercase + string.digits
 REST = FIRST + "_-"
@@ -91,6 +92,10 @@ METHODS: dict[str, Callable[[Publisher, str, Report], object]] = {
     "read": lambda repository, name, _: repository.read(name, 1),
     "read_current": lambda repository, name, _: repository.read_current(name),
     "publish": lambda repository, name, report: repository.publish(name, b"model", report),
+    "publish_job": lambda repository, name, report: repository.publish_job(
+        name, b"model", report, origin(fence=0), promote=True
+    ),
+    "raise_fence": lambda repository, name, _: repository.raise_fence(name, 1),
     "promote": lambda repository, name, _: repository.promote(name, 1),
     "roll_back": lambda repository, name, _: repository.roll_back(name),
 }

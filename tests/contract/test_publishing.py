@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from contract.card import Card, ModelFile, Report
-from contract.errors import CorruptArtifact, NotFound
+from contract.errors import CorruptArtifact, NotFound, Superseded
 from contract.model_file import CARD_FILE, MODEL_FILE
 from contract.publishing import MAX_PREVIOUS, Publisher
 from contract.repository import POINTER_FILE, Pointer, Repository
@@ -152,6 +152,24 @@ def test_a_rollback_goes_one_further_back_each_time(publish: Callable[..., Card]
     with pytest.raises(NotFound, match="a rollback needs an earlier version, got none before iris/1"):
         publisher.roll_back("iris")
     assert visible(publisher.root) == before
+
+
+def test_a_rollback_of_a_version_that_does_not_serve_changes_nothing(
+    publish: Callable[..., Card], publisher: Publisher
+) -> None:
+    """Two who saw the same version fail call for the same rollback: it goes back once."""
+    for _ in range(3):
+        publisher.promote("iris", publish().version)
+    assert publisher.roll_back("iris", 3).version == 2
+    before, stamp = visible(publisher.root), publisher.pointer_stamp("iris")
+    for version in (3, 1, 0, 99):
+        with pytest.raises(Superseded, match=f"must be the one that serves, got iris/{version}"):
+            publisher.roll_back("iris", version)
+    assert visible(publisher.root) == before
+    assert publisher.pointer_stamp("iris") == stamp
+    assert publisher.roll_back("iris", 2).version == 1
+    with pytest.raises(NotFound, match="a rollback needs an earlier version, got none before iris/1"):
+        publisher.roll_back("iris", 1)
 
 
 def test_a_version_that_was_rolled_back_can_be_promoted_again(

@@ -20,6 +20,10 @@ COMMANDS = {
     "promote": "Make a published version the one that serves.",
     "rollback": "Make the version that served before serve again.",
     "health": "Ask a running service whether it is ready.",
+    "retrain": "Retrain a model in a running service.",
+    "jobs": "List, show, watch and cancel jobs of a running service.",
+    "key": "Make a key for the admin API.",
+    "audit": "Verify an audit log.",
 }
 
 

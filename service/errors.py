@@ -4,14 +4,21 @@ CallerError
 ├── MalformedBody       the body is not JSON
 ├── InvalidBody         JSON, but not of the shape {"instances": [row, …]}
 ├── BodyTooLarge        too many bytes or too many rows
-└── UnsupportedBody     not application/json, or encoded
+├── UnsupportedBody     not application/json, or encoded
+├── Unauthorized        no admin key, or a wrong one
+├── TooManyAttempts     wrong admin keys from one address, again and again
+└── Conflict            it cannot be done in the state that things are in
+InvalidRows (contract.errors)
+└── NotFinite           rows whose answer would not be finite
 LitetError
-└── NotReady            no model can answer, or the process is stopping
+├── NotReady            no model can answer, or the process is stopping
+├── TrainerUnavailable  the trainer's interpreter cannot do what it is for
+└── StorageFailed       a disk is full, or fails
 """
 
 from __future__ import annotations
 
-from contract.errors import CallerError, LitetError
+from contract.errors import CallerError, InvalidRows, LitetError
 
 
 class MalformedBody(CallerError):
@@ -30,5 +37,33 @@ class UnsupportedBody(CallerError):
     """A body whose headers say that it is not plain `application/json`."""
 
 
+class Unauthorized(CallerError):
+    """An admin request without a key, or with a wrong one."""
+
+
+class TooManyAttempts(CallerError):
+    """An admin request with a wrong key after many others. After `retry_after_s` seconds the next one is looked at."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class Conflict(CallerError):
+    """What was asked for cannot be done in the state that things are in, but could be in another."""
+
+
 class NotReady(LitetError):
     """Nothing wrong with the request: no model is loaded that could answer it, or the process is stopping."""
+
+
+class NotFinite(InvalidRows):
+    """Rows that fit the model, but whose values are so large that its answer would not be finite."""
+
+
+class TrainerUnavailable(LitetError):
+    """The interpreter that trains does not start, or lacks what training needs."""
+
+
+class StorageFailed(LitetError):
+    """What was asked for could not be written: a disk is full, or fails."""

@@ -49,6 +49,15 @@ class Metrics:
             ["model", "outcome"],
             registry=self._registry,
         )
+        self._rollbacks = Counter(
+            "litet_rollbacks", "Versions rolled back because they did worse.", ["model"], registry=self._registry
+        )
+        self._jobs = Counter(
+            "litet_jobs",
+            "Jobs that are over, by state and outcome.",
+            ["model", "state", "outcome"],
+            registry=self._registry,
+        )
         self._model_version = Gauge(
             "litet_model_version",
             "Version that serves, as the worker that swapped last says; 0 where the model is gone.",
@@ -71,6 +80,14 @@ class Metrics:
     def count_swap(self, model: str, outcome: Literal["loaded", "refused"]) -> None:
         """One attempt to serve another version."""
         self._swaps.labels(model, outcome).inc()
+
+    def count_rollback(self, model: str) -> None:
+        """One version rolled back without anybody's asking."""
+        self._rollbacks.labels(model).inc()
+
+    def count_job(self, model: str, state: str, outcome: str | None) -> None:
+        """One job that is over."""
+        self._jobs.labels(model, state, outcome or "").inc()
 
     def set_version(self, model: str, version: int) -> None:
         """The version that serves from now on; 0 for none."""

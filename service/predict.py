@@ -12,15 +12,18 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from contract.errors import CallerError
+from contract.errors import CallerError, InvalidRows
 from service.answers import encode_answers
 from service.bodies import read_json_body
 from service.documents import PREDICT_RESPONSES, PredictOperation
+from service.errors import NotFinite
 from service.memory import trim
 from service.metrics import Metrics
 from service.predictor import Predictor
+from service.recent import RecentRequests
 from service.registry import Registry
 from service.requests import BULKY_BYTES, read_rows
+from service.watch_window import Kind, WatchWindow
 
 INLINE_BYTES = 64 * 1024
 """Bodies up to this size, some thousand rows, are answered on the event loop within a few milliseconds. Above it the
@@ -71,9 +74,20 @@ class Predict:
     times its size in memory, which must not add up.
     """
 
-    def __init__(self, registry: Registry, metrics: Metrics, *, max_body_bytes: int, max_rows: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        metrics: Metrics,
+        recent: RecentRequests,
+        watch: WatchWindow | None,
+        *,
+        max_body_bytes: int,
+        max_rows: int,
+    ) -> None:
         self._registry = registry
         self._metrics = metrics
+        self._recent = recent
+        self._watch = watch
         self._max_body_bytes = max_body_bytes
         self._max_rows = max_rows
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
@@ -116,11 +130,28 @@ class Predict:
         return await read_json_body(request.scope["headers"], request.receive, self._max_body_bytes)
 
     async def _respond(self, body: bytes, predictor: Predictor) -> Response[bytes]:
-        if len(body) <= INLINE_BYTES:
-            answered = answer(predictor, body, self._max_rows)
-        else:
-            work = answer if len(body) < BULKY_BYTES else answer_bulky
-            loop = asyncio.get_running_loop()
-            answered = await loop.run_in_executor(self._executor, work, predictor, body, self._max_rows)
+        try:
+            if len(body) <= INLINE_BYTES:
+                answered = answer(predictor, body, self._max_rows)
+            else:
+                work = answer if len(body) < BULKY_BYTES else answer_bulky
+                loop = asyncio.get_running_loop()
+                answered = await loop.run_in_executor(self._executor, work, predictor, body, self._max_rows)
+        except Exception as error:
+            if self._watch and (kind := _kind(error)):
+                self._watch.count(predictor.name, predictor.version, kind)
+            raise
+        if self._watch:
+            self._watch.count(predictor.name, predictor.version, "answered")
+        self._recent.add(predictor.name, body)
         self._metrics.count_rows(predictor.name, predictor.version, answered.n_rows)
         return Response(answered.content, media_type="application/json")
+
+
+def _kind(error: Exception) -> Kind | None:
+    """What the watch window calls an error; None where the version has no part in it."""
+    if isinstance(error, NotFinite):
+        return "invalid"
+    if isinstance(error, InvalidRows):
+        return "refused"
+    return None if isinstance(error, CallerError) else "failed"

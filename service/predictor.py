@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from contract.card import Probe
-from contract.errors import CorruptArtifact, Fault, InvalidRows, ParityError
+from contract.errors import CorruptArtifact, Fault, ParityError
 from contract.faults import MAX_FAULTS
 from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
 from contract.repository import Artifact
 from contract.schema import Schema
 from contract.tensors import RowReader, Tensors
+from service.errors import NotFinite
 from service.session import open_session
 
 SLACK = 10
@@ -55,7 +56,7 @@ class Predictor:
         """The answers for one row or more.
 
         Raises:
-            InvalidRows: a row whose values are so large that float32 cannot hold its logits.
+            NotFinite: a row whose values are so large that float32 cannot hold its logits.
         """
         answers = Answers(*self._session.run(OUTPUTS, tensors.feed()))
         if not (np.isfinite(answers.logits).all() and np.isfinite(answers.probabilities).all()):
@@ -113,10 +114,10 @@ def _check_invariants(answers: Answers, n_samples: int, n_classes: int) -> None:
         raise CorruptArtifact(f"{CLASS_INDEX} must be the argmax of {LOGITS}")
 
 
-def _not_finite(answers: Answers) -> InvalidRows:
+def _not_finite(answers: Answers) -> NotFinite:
     finite = np.isfinite(answers.logits).all(axis=1) & np.isfinite(answers.probabilities).all(axis=1)
     rows = np.flatnonzero(~finite)
-    return InvalidRows(
+    return NotFinite(
         [
             Fault(row=row, expected="values that the model can answer with finite logits", got="values too large")
             for row in rows[:MAX_FAULTS].tolist()

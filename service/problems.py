@@ -10,9 +10,32 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
+from litestar.response.base import ASGIResponse
 
-from contract.errors import ArtifactError, CallerError, Fault, InvalidName, InvalidRows, LitetError, NotFound
-from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotReady, UnsupportedBody
+from contract.errors import (
+    ArtifactError,
+    CallerError,
+    Fault,
+    InvalidConfig,
+    InvalidData,
+    InvalidName,
+    InvalidRows,
+    LitetError,
+    NotFound,
+    Superseded,
+)
+from service.errors import (
+    BodyTooLarge,
+    Conflict,
+    InvalidBody,
+    MalformedBody,
+    NotReady,
+    StorageFailed,
+    TooManyAttempts,
+    TrainerUnavailable,
+    Unauthorized,
+    UnsupportedBody,
+)
 from service.logs import REQUEST_ID
 
 logger = logging.getLogger(__name__)
@@ -38,15 +61,23 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 KINDS: dict[type[LitetError], tuple[int, str, str]] = {
     MalformedBody: (400, "malformed-body", "The body is not JSON"),
+    Unauthorized: (401, "unauthorized", "An admin key is needed"),
     NotFound: (404, "not-found", "No such model or version"),
+    Conflict: (409, "conflict", "Not possible in the present state"),
+    Superseded: (409, "superseded", "It has changed meanwhile"),
     BodyTooLarge: (413, "body-too-large", "The body is too large"),
     UnsupportedBody: (415, "unsupported-body", "The body is not plain JSON"),
     InvalidBody: (422, "invalid-body", "The body has another shape"),
     InvalidRows: (422, "invalid-rows", "Rows do not fit the model"),
     InvalidName: (422, "invalid-name", "Not a model name"),
+    InvalidData: (422, "invalid-data", "Not a table to train on"),
+    InvalidConfig: (422, "invalid-config", "A training option is out of its range"),
+    TooManyAttempts: (429, "too-many-attempts", "Too many wrong admin keys"),
     CallerError: (400, "invalid-request", "The request cannot be served"),
     ArtifactError: (503, "refused-version", "The version cannot be served"),
     NotReady: (503, "not-ready", "The service is not ready"),
+    TrainerUnavailable: (503, "trainer-unavailable", "The trainer cannot be used"),
+    StorageFailed: (507, "storage-failed", "The disk is full or fails"),
 }
 """Status, name and title of each error; of its nearest base where it is not listed."""
 
@@ -63,6 +94,7 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     headers: dict[str, str] = {}
     if isinstance(error, LitetError) and (kind := _kind(error)):
         problem = _describe(error, *kind)
+        headers = _headers(error)
     elif isinstance(error, HTTPException) and error.status_code < 500:
         phrase = HTTPStatus(error.status_code).phrase
         detail = ROUTING.get(error.status_code, phrase)
@@ -80,6 +112,14 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def refusal(error: CallerError) -> ASGIResponse:
+    """What `to_response` says of an error, for where no route has been found yet: around the app."""
+    problem = _describe(error, *KINDS[type(error)])
+    return ASGIResponse(
+        body=msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=_headers(error)
+    )
+
+
 def responses(*statuses: int) -> dict[int, ResponseSpec]:
     """How OpenAPI documents these error statuses. 400 is always among them: any request can be malformed."""
     return {
@@ -92,6 +132,14 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
 
 def _kind(error: LitetError) -> tuple[int, str, str] | None:
     return next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)
+
+
+def _headers(error: LitetError) -> dict[str, str]:
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {}
 
 
 def _describe(error: LitetError, status: int, name: str, title: str) -> Problem:

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from contract.errors import InvalidSettings
 from contract.repository import Repository
 from service import logs
+from service.admin import lifeline
 from service.metrics_folder import metrics_folder, metrics_parent
 from service.protocol import Protocol
 from service.settings import Settings, unknown_variables
@@ -44,7 +45,10 @@ def serve(settings: Settings) -> None:
     for variable, meant in unknown_variables(os.environ).items():
         logger.warning("not a setting", extra={"variable": variable, "meant": meant})
     signal.signal(signal.SIGTERM, _exit)
-    with _listen(settings.host, settings.port) as listener:
+    with contextlib.ExitStack() as cleanup:
+        listener = cleanup.enter_context(_listen(settings.host, settings.port))
+        if settings.has_admin:
+            os.environ[lifeline.VARIABLE] = str(cleanup.enter_context(_lifeline(settings)))
         _announce(settings, listener.getsockname()[1])
         os.environ.update(settings.to_env())
         if settings.workers == 1:
@@ -81,8 +85,8 @@ def worker_app() -> Callable[..., Awaitable[None]]:
     # supervisor, which only looks after its workers, needs neither Litestar nor onnxruntime.
     from service.app import create_app  # noqa: PLC0415
 
-    folder = os.environ.get(METRICS_VARIABLE)
-    app = create_app(settings, Path(folder) if folder else None)
+    paths = [os.environ.get(variable) for variable in (METRICS_VARIABLE, lifeline.VARIABLE)]
+    app = create_app(settings, *(Path(path) if path else None for path in paths))
     # What is there now stays for good; the garbage collector need not look through it while requests wait.
     gc.collect()
     gc.freeze()
@@ -132,6 +136,17 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
     listener.set_inheritable(True)
     return listener
+
+
+@contextlib.contextmanager
+def _lifeline(settings: Settings) -> Iterator[Path]:
+    try:
+        with lifeline.lifeline(settings.state_folder.absolute()) as path:
+            yield path
+    except OSError as error:
+        raise InvalidSettings(
+            f"LITET_STATE must be a folder that can be written to, got {settings.state_folder}: {error.strerror}"
+        ) from None
 
 
 def _announce(settings: Settings, port: int) -> None:

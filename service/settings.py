@@ -18,6 +18,8 @@ from msgspec.structs import fields
 from contract.errors import InvalidSettings
 
 PREFIX = "LITET_"
+CLIENT_VARIABLES = ("LITET_URL", "LITET_KEY")
+"""What the command line's client reads; no settings of a service, and no mistakes either."""
 MODEL_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
@@ -57,6 +59,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")
     ] = "info"
     access_log: Annotated[bool, Meta(description="Log a line for each request.")] = False
+    admin: Annotated[
+        Literal["on", "off"],
+        Meta(description="'off' removes /admin, as for read-only replicas; it is there only where keys are, too."),
+    ] = "on"
+    admin_keys: Annotated[
+        str | None, Meta(description="Hashed admin keys, as `litet key` writes them, separated by commas.")
+    ] = None
+    admin_keys_file: Annotated[
+        Path | None, Meta(description="File with a hashed admin key a line; read again when it changes.")
+    ] = None
+    state: Annotated[
+        Path | None,
+        Meta(description="Folder of datasets, jobs and the audit log, on a local disk; else .litet in LITET_MODELS."),
+    ] = None
+    trainer_python: Annotated[
+        Path | None, Meta(description="Interpreter that trains, with litet[train] installed; else the service's own.")
+    ] = None
+    max_dataset_bytes: Annotated[int, Meta(ge=1, description="Largest table that can be uploaded, in bytes.")] = 2**30
+    max_running_jobs: Annotated[int, Meta(ge=1, le=64, description="Jobs that train at once, each another model.")] = 1
+    max_queued_jobs: Annotated[int, Meta(ge=0, le=10_000, description="Jobs that may wait for their turn.")] = 16
+    replay_requests: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="Last requests of each model that are kept to try a candidate on; 0: none."),
+    ] = 1_000
+    watch_window_s: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="Seconds after a promotion in which more errors roll it back; 0: never."),
+    ] = 600.0
+    log_loss_tolerance: Annotated[
+        float, Meta(ge=0, le=10, description="How much more log loss than the champion the gate lets pass.")
+    ] = 0.02
+    balanced_accuracy_tolerance: Annotated[
+        float, Meta(ge=0, le=1, description="How much less balanced accuracy than the champion the gate lets pass.")
+    ] = 0.01
+    max_label_flips: Annotated[
+        float, Meta(ge=0, le=1, description="Share of replayed rows whose class may change at a promotion.")
+    ] = 0.25
+
+    @property
+    def state_folder(self) -> Path:
+        """Where datasets, jobs and the audit log lie. A model's name never begins with a dot."""
+        return self.state or self.models / ".litet"
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether there is an admin plane: it was not turned off, and there can be a key."""
+        return self.admin == "on" and bool(self.admin_keys or self.admin_keys_file)
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "admin_keys"}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -127,7 +180,7 @@ def settings() -> tuple[Setting, ...]:
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
     """The `LITET_*` names that are no setting, each with the setting that was probably meant."""
     known = [field.variable for field in settings()]
-    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in (*known, *CLIENT_VARIABLES))
     return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}
 
 
@@ -141,8 +194,10 @@ def _rule(annotation: Any) -> str:
     kind, meta = annotation.__origin__, _meta(annotation)
     if kind is bool:
         return "true or false"
-    if kind is Path:
-        return "a folder"
+    if Path in (kind, *get_args(kind)):
+        return "a path"
+    if str in get_args(kind):
+        return "text"
     if choices := [choice for choice in get_args(kind) if isinstance(choice, str)]:
         return f"one of {', '.join(choices)}"
     if kind not in (int, float):

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 RETRY_S = 30.0
 
 Stamp = tuple[int, int, int] | None
+OnSwap = Callable[[str, int, int | None], Awaitable[None]]
+"""Told which version of a model serves from now on, and which one it replaced, if any."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Watcher:
-    """Polls the repository. `clock` tells monotonic seconds."""
+    """Polls the repository. `clock` tells monotonic seconds; `on_swap` is told of every swap."""
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Watcher:
         *,
         interval_s: float,
         clock: Callable[[], float] = time.monotonic,
+        on_swap: OnSwap | None = None,
     ) -> None:
         self._repository = repository
         self._registry = registry
         self._metrics = metrics
         self._interval_s = interval_s
         self._clock = clock
+        self._on_swap = on_swap
         self._attempts: dict[str, Attempt] = {}
         self._readable = True
         self._turn = asyncio.Lock()
@@ -153,6 +157,8 @@ class Watcher:
                 "replaced": replaced[0].version if replaced[0] else None,
             },
         )
+        if self._on_swap:
+            await self._on_swap(predictor.name, predictor.version, replaced[0].version if replaced[0] else None)
         await asyncio.to_thread(release, replaced)
 
     async def _unload(self, name: str) -> None:

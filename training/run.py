@@ -19,13 +19,12 @@ from contract.schema import Schema
 from contract.tensors import Tensors
 from training.calibration import fit_temperature, log_loss, softmax
 from training.columns import Columns, choose_columns
-from training.dataset import frame_tensors, make_schema, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.export import export
-from training.labels import read_labels
 from training.loop import Fitted, Samples, fit
 from training.network import Network, count_parameters, predict_logits
 from training.parity import check_parity, make_probe, open_session, run_session
+from training.parts import HeldOut, Part, Parts, make_parts
 from training.preprocessing import Preprocessing, fit_preprocessing
 from training.table import Table
 from training.threads import threads_for
@@ -58,43 +57,33 @@ class TrainedModel:
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The rows of one split: raw tensors, and class indices int64 `(n_samples,)`."""
-
-    tensors: Tensors
-    y: np.ndarray
-
-
 def train_model(
     table: Table,
     target: str,
     config: TrainingConfig,
     choice: ColumnChoice | None = None,
     observer: Observer | None = None,
+    held_out: HeldOut | None = None,
 ) -> TrainedModel:
     """Fit, export, check and evaluate a network on a table's rows. Publishes nothing.
 
-    The same table, config, machine and library versions give the same bytes, on a CPU.
+    With `held_out`, its rows are not trained on; they are what the model is checked and evaluated on.
+    The same arguments, machine and library versions give the same bytes, on a CPU.
 
     Raises:
-        InvalidData: the table cannot be trained on.
+        InvalidData: the table cannot be trained on, or its model cannot be evaluated on the held-out rows.
         TrainingDiverged: the loss grew without bound.
         ParityError: the exported graph does not compute what torch computes.
     """
-    observer = observer or Observer()
+    observer, choice = observer or Observer(), choice or ColumnChoice()
     observer.stage("reading")
-    columns = choose_columns(table.frame, target, choice or ColumnChoice(), config.max_categories)
-    labels, y = read_labels(table.frame, target)
-    split = split_rows(y, valid_fraction=config.valid_fraction, test_fraction=config.test_fraction, seed=config.seed)
-    schema = make_schema(table.frame[split.train], target, columns, labels, max_categories=config.max_categories)
-    train, valid, test = (
-        _Part(frame_tensors(schema, table.frame[rows]), y[rows]) for rows in (split.train, split.valid, split.test)
-    )
+    columns = choose_columns(table.frame, target, choice, config.max_categories)
+    parts = make_parts(table.frame, target, columns, config, held_out)
+    schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
     preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize)
 
     observer.stage("fitting")
-    network, fitted, seconds = _fit_network(preprocessing, train, valid, len(labels), config, observer)
+    network, fitted, seconds = _fit_network(preprocessing, train, valid, len(schema.labels), config, observer)
 
     observer.stage("calibrating")
     torch_logits = _logits_function(network, preprocessing)
@@ -110,7 +99,8 @@ def train_model(
     observer.stage("evaluating")
     report = Report(
         config=config.to_json(),
-        data=_data_facts(table, target, columns, y, (train, valid, test), len(labels)),
+        columns=choice,
+        data=_data_facts(table, columns, parts),
         training=Training(
             stop_reason=fitted.stop_reason,
             n_epochs=len(fitted.history),
@@ -121,7 +111,7 @@ def train_model(
             warnings=_warnings(fitted, config),
         ),
         calibration=calibration,
-        metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, labels),
+        metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, schema.labels),
         parity=parity,
         probe=make_probe(calibrated_logits, test.tensors),
         libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -130,7 +120,7 @@ def train_model(
 
 
 def _fit_network(
-    preprocessing: Preprocessing, train: _Part, valid: _Part, n_classes: int, config: TrainingConfig, observer: Observer
+    preprocessing: Preprocessing, train: Part, valid: Part, n_classes: int, config: TrainingConfig, observer: Observer
 ) -> tuple[Network, Fitted, float]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     samples, valid_samples = (
@@ -206,18 +196,17 @@ def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
     )
 
 
-def _data_facts(
-    table: Table, target: str, columns: Columns, y: np.ndarray, parts: tuple[_Part, _Part, _Part], n_classes: int
-) -> DataFacts:
-    train, valid, test = (len(part.y) for part in parts)
+def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
+    train, valid, test = (len(part.y) for part in (parts.train, parts.valid, parts.test))
+    y, schema = parts.y, parts.schema
     return DataFacts(
         source=table.source,
         sha256=table.sha256,
         n_rows=table.frame.height,
         n_columns=table.frame.width,
-        target=target,
+        target=schema.target,
         rows=Rows(train=train, valid=valid, test=test, dropped=int((y < 0).sum())),
-        class_counts=tuple(np.bincount(y[y >= 0], minlength=n_classes).tolist()),
+        class_counts=tuple(np.bincount(y[y >= 0], minlength=len(schema.labels)).tolist()),
         excluded=columns.excluded,
         warnings=(*table.warnings, *columns.warnings),
     )

@@ -17,6 +17,12 @@ from litet.options import json_option, models_option
 @models_option()
 @json_option()
 def command(name: str, version: int, models: Path, as_json: bool) -> None:
-    """Make VERSION of NAME the one that serves; running services follow within a second."""
+    """Make VERSION of NAME the one that serves; running services follow within a second.
+
+    It is loaded here first: a file that would harm who loads it harms this process, not a service.
+    """
+    from service.loading import load_version
+
+    load_version(Publisher(models), name, version)
     pointer = Publisher(models).promote(name, version)
     click.echo(msgspec.json.encode(pointer) if as_json else f"{name}/{pointer.version} serves now")

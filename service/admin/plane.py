@@ -1,0 +1,134 @@
+"""The admin plane put together: routes, and what runs beside them while the app does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+from litestar import Router
+
+from contract.config import Json
+from contract.errors import InvalidSettings, NotFound
+from contract.publishing import Publisher
+from service.admin.audit import Audit
+from service.admin.authentication import require_actor
+from service.admin.dataset_routes import dataset_routes
+from service.admin.datasets import Datasets
+from service.admin.inspection import inspect_table
+from service.admin.job_routes import JobRoutes
+from service.admin.job_store import JobStore
+from service.admin.lifeline import lifeline
+from service.admin.model_routes import model_routes
+from service.admin.retrain_request import Resolver
+from service.admin.runner import SERVICE, Runner
+from service.draining import Draining
+from service.metrics import Metrics
+from service.recent import RecentRequests
+from service.registry import Registry
+from service.settings import Settings
+from service.watch_window import WatchWindow
+
+logger = logging.getLogger(__name__)
+
+SETTLE_S = 1.0
+"""Seconds between two looks at the jobs: so long a dead trainer may go unnoticed."""
+
+
+class AdminPlane:
+    """Everything below `/admin`, for one process. `lifeline_path` is the service's; without one it makes its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        metrics: Metrics,
+        draining: Draining,
+        recent: RecentRequests,
+        lifeline_path: Path | None,
+    ) -> None:
+        self._state = settings.state_folder.absolute()
+        self._metrics = metrics
+        self._lifeline_path = lifeline_path
+        self._publisher = Publisher(settings.models)
+        self._audit = Audit(self._state)
+        self._store = JobStore(
+            self._state / "jobs.sqlite", max_running=settings.max_running_jobs, max_queued=settings.max_queued_jobs
+        )
+        python = str(settings.trainer_python or sys.executable)
+        self.runner = Runner(
+            self._state, self._store, self._publisher, self._audit, metrics, python=python, recent_requests=recent.of
+        )
+        datasets = Datasets(
+            self._state / "datasets", partial(inspect_table, python), max_bytes=settings.max_dataset_bytes
+        )
+        resolver = Resolver(settings, self._publisher, datasets)
+        jobs = JobRoutes(self._store, self.runner, resolver, self._audit, registry, draining)
+        self.watch = WatchWindow(self._undo, window_s=settings.watch_window_s)
+        self.router = Router(
+            "/admin",
+            route_handlers=[
+                *dataset_routes(datasets, self._audit),
+                *jobs.routes(),
+                *model_routes(self._publisher, self._audit, self._state),
+            ],
+            guards=[require_actor],
+            tags=["admin"],
+            security=[{"key": []}],
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
+        """Look after the jobs and the watch window until the end.
+
+        Raises:
+            InvalidSettings: the state folder cannot be used.
+        """
+        with contextlib.ExitStack() as cleanup:
+            try:
+                self.runner.prepare()
+                self._store.prepare()
+                path = self._lifeline_path or cleanup.enter_context(lifeline(self._state))
+            except OSError as error:
+                raise InvalidSettings(
+                    f"LITET_STATE must be a folder that can be written to, got {self._state}: {error}"
+                ) from error
+            self.runner.lifeline = path
+            task = asyncio.create_task(self._look_after_jobs())
+            try:
+                async with self.watch.lifespan(app):
+                    yield
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def on_swap(self, model: str, version: int, replaced: int | None) -> None:
+        """Watch a version that was promoted over another; not one that was rolled back to."""
+        try:
+            pointer = await asyncio.to_thread(self._publisher.current, model)
+        except NotFound:
+            return
+        if replaced is not None and pointer.version == version and pointer.previous[-1:] == (replaced,):
+            self.watch.begin(model, version, replaced)
+        else:
+            self.watch.end(model)
+
+    async def _look_after_jobs(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.runner.settle)
+            except Exception:
+                logger.exception("a look at the jobs failed")
+            await asyncio.sleep(SETTLE_S)
+
+    def _undo(self, model: str, version: int, reason: str) -> None:
+        pointer = self._publisher.roll_back(model, version)
+        self._metrics.count_rollback(model)
+        logger.error("a version was rolled back", extra={"model": model, "version": version, "reason": reason})
+        details: dict[str, Json] = {"reason": reason, "serves": pointer.version}
+        self._audit.record(SERVICE, "model.roll_back", f"{model}/{version}", details)

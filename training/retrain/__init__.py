@@ -1,0 +1,1 @@
+"""What retraining adds to a run: held-out rows that last, checks of the data, and the gate."""

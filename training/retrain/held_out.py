@@ -1,0 +1,180 @@
+"""The held-out rows of a lineage: chosen at its first run, kept for all later ones, found again in every later table.
+
+    <folder>/rows.parquet    never changed once it is there
+    <folder>/facts.json
+
+A lineage is a dataset's name and a target. Champion and challenger are compared on these rows, so no version of the
+lineage may be trained on them, in whatever table they come again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from contract import durable
+from contract.card import Card
+from contract.config import ColumnChoice, TrainingConfig
+from contract.errors import CorruptArtifact
+from contract.staging import locked, staging_folder
+from training.columns import choose_columns
+from training.dataset import split_rows
+from training.labels import read_labels
+from training.parts import HeldOut
+from training.retrain.row_matching import holds_text, match_rows
+from training.table import Table
+
+ROWS_FILE = "rows.parquet"
+FACTS_FILE = "facts.json"
+
+
+class Deal(msgspec.Struct, frozen=True, kw_only=True):
+    """How a table's rows were dealt out: with the same table and target it gives the same parts."""
+
+    valid_fraction: float
+    test_fraction: float
+    seed: int
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `facts.json` says. `sha256` is that of the Parquet file, `table_sha256` that of the table they came from."""
+
+    target: str
+    sha256: str
+    n_rows: int
+    table_sha256: str
+    deal: Deal
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRows:
+    """The held-out rows, and which rows of the table at hand they are. `sha256` identifies them.
+
+    `notes` tells what weakens a comparison on them. `is_new` says that this run chose them.
+    """
+
+    held_out: HeldOut
+    sha256: str
+    notes: tuple[str, ...]
+    is_new: bool
+
+
+def open_held_out(
+    folder: Path,
+    table: Table,
+    target: str,
+    config: TrainingConfig,
+    champion: Card | None,
+    choice: ColumnChoice | None = None,
+) -> FrozenRows:
+    """The held-out rows of the lineage whose folder this is; its first run chooses them.
+
+    Where the champion was trained on this very table, they are the rows that it was tested on: it never saw them.
+    Otherwise they are what `config` makes the test part. A column of the table that they lack is all missing in them.
+
+    Raises:
+        InvalidData: the table cannot be trained on.
+        CorruptArtifact: what was kept is damaged.
+        OSError: the disk is full or fails.
+    """
+    features = choose_columns(table.frame, target, choice or ColumnChoice(), config.max_categories).kinds
+    chosen = None if folder.exists() else _choose(folder, table, target, config, champion)
+    frame, facts = _read(folder, target)
+    rows = match_rows(table.frame, frame, features, target) if chosen is None else chosen
+    absent = [name for name in features if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, table.frame[name].dtype).alias(name) for name in absent)
+    return FrozenRows(
+        held_out=HeldOut(frame, rows),
+        sha256=facts.sha256,
+        notes=_notes(champion, facts, absent),
+        is_new=chosen is not None,
+    )
+
+
+def _choose(
+    folder: Path, table: Table, target: str, config: TrainingConfig, champion: Card | None
+) -> np.ndarray | None:
+    """Freeze the held-out rows, and give their numbers; None where another run has just been faster."""
+    _, y = read_labels(table.frame, target)
+    deal = _deal_of(champion, table.sha256, target) or msgspec.convert(config, Deal, from_attributes=True)
+    rows = split_rows(y, valid_fraction=deal.valid_fraction, test_fraction=deal.test_fraction, seed=deal.seed).test
+    content = io.BytesIO()
+    table.frame.select(column for column in table.frame if holds_text(column))[rows].write_parquet(content)
+    facts = Facts(
+        target=target,
+        sha256=hashlib.sha256(content.getvalue()).hexdigest(),
+        n_rows=len(rows),
+        table_sha256=table.sha256,
+        deal=deal,
+    )
+    return rows if _write(folder, content.getvalue(), facts) else None
+
+
+def _write(folder: Path, rows: bytes, facts: Facts) -> bool:
+    """Keep both files, whole or not at all; False where they are there already."""
+    durable.make_folder(folder.parent)
+    with staging_folder(folder.parent) as staging:
+        durable.write_file(staging / ROWS_FILE, rows)
+        durable.write_file(staging / FACTS_FILE, msgspec.json.encode(facts) + b"\n")
+        durable.sync_folder(staging)
+        with locked(folder.parent):
+            try:
+                durable.rename_folder(staging, folder)
+            except FileExistsError:
+                return False
+    return True
+
+
+def _read(folder: Path, target: str) -> tuple[pl.DataFrame, Facts]:
+    """What was kept, verified.
+
+    Raises:
+        CorruptArtifact: it is damaged, or of another target.
+    """
+    mend = f"delete {folder.name} to choose held-out rows anew"
+    try:
+        facts = msgspec.json.decode((folder / FACTS_FILE).read_bytes(), type=Facts)
+        content = (folder / ROWS_FILE).read_bytes()
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptArtifact(f"kept held-out rows must be readable: {error}; {mend}") from error
+    if (actual := hashlib.sha256(content).hexdigest()) != facts.sha256:
+        raise CorruptArtifact(f"kept held-out rows must have SHA-256 {facts.sha256}, got {actual}; {mend}")
+    if facts.target != target:
+        raise CorruptArtifact(f"kept held-out rows must be those of {target!r}, got {facts.target!r}; {mend}")
+    return pl.read_parquet(io.BytesIO(content)), facts
+
+
+def _deal_of(card: Card | None, table_sha256: str, target: str) -> Deal | None:
+    """How the model's rows were dealt out, where it was trained on that table and tested on a part of it."""
+    if card is None or card.origin is not None:
+        return None
+    if (card.report.data.sha256, card.report.data.target) != (table_sha256, target):
+        return None
+    try:
+        return msgspec.convert(card.report.config, Deal)
+    except msgspec.ValidationError:  # a card that something else wrote
+        return None
+
+
+def _notes(champion: Card | None, facts: Facts, absent: Sequence[str]) -> tuple[str, ...]:
+    notes = [f"the held-out rows have no column {name!r}: it is missing in all of them" for name in absent]
+    if champion and not _has_never_seen(champion, facts):
+        notes.append(
+            f"version {champion.version} was not made with these held-out rows and may have been trained on some of "
+            "them, which favours it"
+        )
+    return tuple(notes)
+
+
+def _has_never_seen(champion: Card, facts: Facts) -> bool:
+    """Whether a model cannot have been trained on the held-out rows: they were kept from it, or tested it."""
+    if champion.origin:
+        return champion.origin.gate.held_out_sha256 == facts.sha256
+    return _deal_of(champion, facts.table_sha256, facts.target) == facts.deal

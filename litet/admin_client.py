@@ -158,7 +158,7 @@ class AdminClient:
         else:
             detail = one_line("; ".join([problem.detail, *map(_fault_text, problem.errors)]))
             if response.status_code == httpx.codes.NOT_FOUND and problem.type == "about:blank":
-                detail += f" (has the service at {self._url} admin keys? without one it has no admin API)"
+                detail += f" (the service at {self._url} has no admin API: it needs an admin key, and LITET_ADMIN on)"
         if response.status_code < 500:
             return Refused(detail)
         return Unavailable(f"the service at {self._url} failed: {detail}")
@@ -166,7 +166,9 @@ class AdminClient:
 
 def one_line(text: str) -> str:
     """Text from afar as one line that cannot steer a terminal."""
-    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
+    return "".join(
+        character if character.isprintable() else "�" for character in " ".join(text.expandtabs(1).splitlines())
+    )
 
 
 def _job_path(job_id: str) -> str:

@@ -103,7 +103,7 @@ class Follower:
             )
         pause_s = min(self._pause_s, left_s)
         self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
-        self._tell(f"{problem}; again in {pause_s:.1g} s")
+        self._tell(f"{problem}; again in {pause_s:.2g} s")
         time.sleep(pause_s)
 
     def _patience_s(self) -> float:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from contract.card import Card
 from contract.config import ColumnChoice, PresetName, TrainingConfig, make_config
 from contract.decision import GateLimits
-from contract.errors import LitetError, NotFound
+from contract.errors import InvalidConfig, LitetError, NotFound
 from contract.job import BUILTIN_DATASETS, DataChecks, Order, Promote
 from contract.names import check_name
 from contract.repository import Repository
@@ -85,7 +85,7 @@ class Resolver:
             InvalidBody: the target is missing, or no column of the dataset.
             InvalidConfig: a training option outside its range.
         """
-        if not body.create and not self._repository.versions(check_name(model)):
+        if not self._repository.versions(check_name(model)) and not body.create:
             raise NotFound(f'a model must be published, got {model!r}; send "create": true to make its first version')
         champion = self._champion(model)
         dataset, table = self._find(body)
@@ -138,11 +138,18 @@ def _target(body: RetrainBody, champion: Card | None, dataset: Dataset | None) -
     if target not in names:
         close = difflib.get_close_matches(target, names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise InvalidBody(f"the target must be a column of {body.dataset!r}, got {target[:80]!r}{hint}")
+        raise InvalidBody(
+            f"the target must be a column of {body.dataset!r}, got {target[:80]!r}{hint}; "
+            f"it has {', '.join(names)[:300]}"
+        )
     return target
 
 
 def _config(body: RetrainBody, champion: Card | None) -> TrainingConfig:
+    if unknown := body.config.keys() - set(TrainingConfig.__struct_fields__):
+        raise InvalidConfig(
+            f"a training option must be one of {', '.join(TrainingConfig.__struct_fields__)}, got {min(unknown)[:80]!r}"
+        )
     if body.preset is not None or champion is None:
         return make_config(body.preset or "default", **body.config)
     kept = {name: value for name, value in champion.report.config.items() if name in TrainingConfig.__struct_fields__}

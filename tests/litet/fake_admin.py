@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,6 @@ class FakeAdmin:
         self.shown: list[dict[str, Any]] = []
         self.answers: dict[str, tuple[int, str, bytes]] = {}
         self.over = threading.Event()
-        self.silent = threading.Event()
         self._versions: set[str] = set()
         self._begun_last = False
 
@@ -177,7 +177,7 @@ class FakeAdmin:
 def running_admin() -> Iterator[FakeAdmin]:
     """A fake admin API that listens, gone at the end."""
     admin = FakeAdmin()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(admin))
+    server = Server(admin)
     admin.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -187,66 +187,83 @@ def running_admin() -> Iterator[FakeAdmin]:
         admin.over.set()
         server.shutdown()
         thread.join()
-        server.server_close()  # joins the threads of the requests
+        server.server_close()
 
 
-def _handler(admin: FakeAdmin) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Server(ThreadingHTTPServer):
+    """Hands each of its handlers the script."""
 
-        def _serve(self) -> None:
-            self.close_connection = True  # so that no request waits in a thread for the next one
-            url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): text for name, text in self.headers.items()}
-            asked = Asked(self.command, unquote(url.path), parse_qs(url.query), headers, body)
-            admin.asked.append(asked)
-            if self.headers.get("Authorization") != f"Bearer {KEY}":
-                self._send(401, "application/problem+json", b'{"type": "urn:x", "detail": "a key is needed"}')
-            elif known := admin.answers.get(f"{asked.method} {asked.path}"):
-                self._send(*known)
-            elif asked.path.endswith("/events"):
-                self._stream(int(self.headers.get("Last-Event-ID", 0)))
-            else:
-                status, answer = admin.answer(asked)
-                self._send(status, "application/json", json.dumps(answer).encode())
+    daemon_threads = False  # closing the server waits for them
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815 # the names that http.server looks for
+    def __init__(self, admin: FakeAdmin) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.admin = admin
 
-        def _send(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that leave before the end, as those of a watched job do."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
-        def _stream(self, last_id: int) -> None:
-            stream = admin.next_stream()
-            if isinstance(stream, int):
-                self._send(stream, "application/json", b'{"type": "urn:x", "detail": "restarting"}')
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def admin(self) -> FakeAdmin:
+        assert isinstance(self.server, Server)
+        return self.server.admin
+
+    def _serve(self) -> None:
+        self.close_connection = True  # so that no request waits in a thread for the next one
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): text for name, text in self.headers.items()}
+        asked = Asked(self.command, unquote(url.path), parse_qs(url.query), headers, body)
+        self.admin.asked.append(asked)
+        if self.headers.get("Authorization") != f"Bearer {KEY}":
+            self._send(401, "application/problem+json", b'{"type": "urn:x", "detail": "a key is needed"}')
+        elif known := self.admin.answers.get(f"{asked.method} {asked.path}"):
+            self._send(*known)
+        elif asked.path.endswith("/events"):
+            self._stream(int(self.headers.get("Last-Event-ID", 0)))
+        else:
+            status, answer = self.admin.answer(asked)
+            self._send(status, "application/json", json.dumps(answer).encode())
+
+    do_GET = do_POST = do_PUT = _serve  # noqa: N815 # the names that http.server looks for
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, last_id: int) -> None:
+        stream = self.admin.next_stream()
+        if isinstance(stream, int):
+            self._send(stream, "application/json", b'{"type": "urn:x", "detail": "restarting"}')
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self._chunk(RETRY)
+        for step in stream:
+            if isinstance(step, Break):
                 return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self._chunk(RETRY)
-            for step in stream:
-                if isinstance(step, Break):
-                    return
-                if isinstance(step, Silence):
-                    admin.silent.set()
-                    admin.over.wait()
-                    return
-                if not step.startswith(b"id: ") or int(step[4:].partition(b"\n")[0]) > last_id:
-                    self._chunk(step)
-            self.wfile.write(b"0\r\n\r\n")
+            if isinstance(step, Silence):
+                self.admin.over.wait()
+                return
+            if not step.startswith(b"id: ") or int(step[4:].partition(b"\n")[0]) > last_id:
+                self._chunk(step)
+        self.wfile.write(b"0\r\n\r\n")
 
-        def _chunk(self, content: bytes) -> None:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
-            self.wfile.flush()
+    def _chunk(self, content: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+        self.wfile.flush()
 
-        def log_message(self, *_arguments: object) -> None:
-            """Keep the tests' output clean."""
-
-    return Handler
+    def log_message(self, *_arguments: object) -> None:
+        """Keep the tests' output clean."""

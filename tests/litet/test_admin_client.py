@@ -3,6 +3,7 @@
 import json
 import socket
 
+import msgspec
 import pytest
 
 from contract.errors import InvalidSettings
@@ -133,8 +134,6 @@ def test_nobody_there_is_unavailable():
 
 
 def test_a_job_goes_back_to_the_json_it_came_from(admin, client):
-    import msgspec
-
     sent = succeeded("promoted")
     admin.add(sent)
     del sent["added_by_a_later_version"]
@@ -163,7 +162,7 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path, content):
 
 def test_no_key_says_where_one_goes(tmp_path):
     (tmp_path / "key").write_text("\n")
-    with pytest.raises(InvalidSettings, match="LITET_KEY must hold an admin key, got none .*--key-file"):
+    with pytest.raises(InvalidSettings, match=r"LITET_KEY must hold an admin key, got none .*--key-file"):
         read_key(None, {})
-    with pytest.raises(InvalidSettings, match="must hold an admin key, got none$"):
+    with pytest.raises(InvalidSettings, match=r"must hold an admin key, got none$"):
         read_key(tmp_path / "key", {"LITET_KEY": KEY})

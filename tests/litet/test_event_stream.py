@@ -1,5 +1,7 @@
 """Server-sent events: however the bytes are cut, the same messages."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_half_a_message_is_none():
 
 
 def test_a_byte_order_mark_is_skipped_once():
-    assert parse(b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n") == [Message("message", "a", "")]
+    assert parse(b"\xef\xbb\xbfdata: a\n\n", b"\xef\xbb\xbfdata: b\n\n") == [Message("message", "a", "")]
 
 
 def test_line_breaks_of_unicode_are_data():
@@ -65,6 +67,6 @@ STREAM = (
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_it_does_not_matter_where_the_stream_is_split(cuts):
     bounds = [0, *sorted(cuts), len(STREAM)]
-    pieces = [STREAM[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [STREAM[start:end] for start, end in pairwise(bounds)]
     assert parse(*pieces) == parse(STREAM)
     assert [message.data for message in parse(STREAM)] == ["grün", "x\n", "y", "z"]

@@ -65,7 +65,17 @@ def test_a_restarting_service_is_waited_for_and_that_is_said(watcher):
     watcher.admin.play([RUN[0], Break()], 503, 500, RUN, shown=[DONE])
     assert watcher.follow().is_over
     assert watcher.last_ids == [None, "1", "1", "1"]
-    assert [("restarting; again in" in text) for text in watcher.told] == [False, True, True]
+    assert [("restarting" in text) for text in watcher.told] == [False, True, True]
+
+
+def test_pauses_begin_as_the_service_asks_and_double(watcher):
+    watcher.admin.play([RUN[0], Break()], 503, 503, RUN, shown=[DONE])
+    watcher.follow()
+    assert [text.rpartition("; ")[2] for text in watcher.told] == [
+        "again in 0.01 s",
+        "again in 0.02 s",
+        "again in 0.04 s",
+    ]
 
 
 def test_heartbeats_and_events_of_a_later_version_are_passed_over(watcher):

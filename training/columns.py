@@ -28,16 +28,6 @@ class Columns:
     excluded: dict[str, str]
     warnings: tuple[str, ...]
 
-    @property
-    def numeric(self) -> tuple[str, ...]:
-        """The numeric features, in table order."""
-        return tuple(name for name, kind in self.kinds.items() if kind == "numeric")
-
-    @property
-    def categorical(self) -> tuple[str, ...]:
-        """The categorical features, in table order."""
-        return tuple(name for name, kind in self.kinds.items() if kind == "categorical")
-
 
 def choose_columns(frame: pl.DataFrame, target: str, choice: ColumnChoice, max_categories: int) -> Columns:
     """The features of a table whose label column is `target`.

@@ -37,7 +37,7 @@ class Observer:
     """Told how a run goes on. Does nothing; override what is of interest."""
 
     def stage(self, name: str) -> None:
-        """A stage begins: reading, fitting, calibrating, exporting, evaluating."""
+        """A stage begins: preparing, fitting, calibrating, exporting, evaluating."""
 
     def epoch(self, record: EpochRecord, max_epochs: int) -> None:
         """An epoch is over."""
@@ -76,7 +76,7 @@ def train_model(
         ParityError: the exported graph does not compute what torch computes.
     """
     observer, choice = observer or Observer(), choice or ColumnChoice()
-    observer.stage("reading")
+    observer.stage("preparing")
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test

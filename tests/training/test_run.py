@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from contract.config import make_config
+from contract.config import ColumnChoice, make_config
 from contract.errors import ParityError, TrainingDiverged
 from contract.model_file import LOGITS, PROBABILITIES
 from training import parity, run
@@ -19,6 +19,7 @@ from training.dataset import Split, frame_tensors, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.labels import label_indices, read_labels
 from training.parity import open_session, run_session
+from training.parts import HeldOut
 from training.run import Observer, train_model
 from training.table import Table, read_table
 
@@ -115,7 +116,7 @@ def test_an_observer_hears_every_stage_and_epoch():
             heard.append(trace.loss_shape)
 
     train_model(read_table("iris"), "species", make_config("reference", max_epochs=2), observer=Listener())
-    assert heard == ["reading", "fitting", (), (1, 2), (2, 2), "calibrating", "exporting", "evaluating"]
+    assert heard == ["preparing", "fitting", (), (1, 2), (2, 2), "calibrating", "exporting", "evaluating"]
 
 
 def test_listening_changes_nothing():
@@ -307,3 +308,33 @@ def test_labels_that_nothing_explains_train_with_a_warning():
 
 def test_a_run_that_learns_has_no_warnings():
     assert train_model(make_table(mixed_frame()), "label", make_config()).report.training.warnings == ()
+
+
+# Rows that are held out for good
+
+
+def test_the_report_tells_which_columns_were_chosen():
+    choice = ColumnChoice(exclude=("place",), categorical=("number",))
+    assert train_model(make_table(mixed_frame()), "label", make_config(**QUICK), choice).report.columns == choice
+    assert train_model(make_table(mixed_frame()), "label", make_config(**QUICK)).report.columns == ColumnChoice()
+
+
+def test_the_metrics_are_those_of_the_held_out_rows():
+    frame, rows = mixed_frame(), np.arange(0, 300, 4)
+    trained = train_model(make_table(frame), "label", make_config(**QUICK), held_out=HeldOut(frame[rows], rows))
+    answers, y = answers_on(trained, frame, rows)
+    assert trained.report.metrics == evaluate(answers[PROBABILITIES], y, trained.schema.labels)
+    data = trained.report.data
+    assert (data.n_rows, data.rows.test, data.rows.train + data.rows.valid, data.rows.dropped) == (300, 75, 225, 0)
+    assert sum(data.class_counts) == 300
+
+
+def test_labels_of_held_out_rows_have_no_part_in_training():
+    frame, rows = mixed_frame(), np.arange(0, 300, 4)
+    is_held_out = pl.int_range(pl.len()) % 4 == 0
+    flipped = frame.with_columns(label=pl.when(is_held_out).then(pl.lit("no")).otherwise("label"))
+    one, other = (
+        train_model(make_table(table), "label", make_config(**QUICK), held_out=HeldOut(frame[rows], rows)).model
+        for table in (frame, flipped)
+    )
+    assert one == other

@@ -25,10 +25,14 @@ MAX_BLOCKS = 2_000
 """More rows are first put at random into so many blocks, which are then drawn: sums of random rows vary as the rows
 do, and the cost no longer grows with them."""
 INTERVAL = (0.025, 0.975)
+FEW_ROWS_TOLERANCE = 0.35
+"""Over the square root of the number of rows, added to what is tolerated of log loss. The bootstrap knows the chance in
+the rows, not that in the training: with another seed alone the loss on 52 rows moves by 0.04 (penguins), on 1,000 by
+0.005 (telco). Measured over 8 seeds on seven tables, this is from 1.2 times the largest difference seen up."""
 
 
 def compare_log_loss(champion: Scores, challenger: Scores, tolerance: float) -> Comparison:
-    """By the mean of minus log p of the true class."""
+    """By the mean of minus log p of the true class; on few rows more than `tolerance` is tolerated."""
     before, after = log_losses(champion), log_losses(challenger)
     return _comparison(
         "log_loss",
@@ -36,7 +40,7 @@ def compare_log_loss(champion: Scores, challenger: Scores, tolerance: float) -> 
         challenger=float(after.mean()),
         worse_by=float(after.mean() - before.mean()),
         resampled=_resampled_means(after - before),
-        tolerance=tolerance,
+        tolerance=tolerance + FEW_ROWS_TOLERANCE / len(after) ** 0.5,
     )
 
 

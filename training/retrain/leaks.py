@@ -33,7 +33,7 @@ def find_leaks(frame: pl.DataFrame, y: np.ndarray, kinds: Mapping[str, Kind]) ->
         return []
     rows = np.random.default_rng(0).permutation(len(y))[:MAX_ROWS]
     frame, y = frame[rows], y[rows]
-    skills = {name: _skill(_codes(frame[name], kind), y) for name, kind in kinds.items()}
+    skills = {name: _skill(_codes(frame[name], kind, y), y) for name, kind in kinds.items()}
     return [
         finding for name, skill in skills.items() for finding in LEAK.judge("leak", skill, _told(name, skill), name)
     ]
@@ -46,22 +46,32 @@ def _told(name: str, skill: float) -> str:
     )
 
 
-def _codes(column: pl.Series, kind: Kind) -> pl.Series:
-    """What a lookup table knows a cell by, UInt64 or Int64: the category, the number, or the bin that it lies in.
-
-    The bins hold about as many rows each, of the first half, which is the one that the lookup is made from.
-    """
+def _codes(column: pl.Series, kind: Kind, y: np.ndarray) -> pl.Series:
+    """What a lookup table knows a cell by, UInt64 or Int64: the category, the number, or the bin that it lies in."""
     if kind == "categorical":
         return texts(column).hash()
     x, _ = numbers(column)
     values, code = np.unique(x, return_inverse=True)
     if len(values) > MAX_BINS:
-        first = x[: len(x) // 2]
-        present = first[~np.isnan(first)]
-        n_bins = min(MAX_BINS, len(first) // MIN_ROWS_OF_BIN)
-        edges = np.quantile(present, np.arange(1, n_bins) / n_bins) if len(present) else np.empty(0)
-        code = np.where(np.isnan(x), -1, np.searchsorted(edges, x, side="right"))
+        half = len(x) // 2
+        code = np.where(np.isnan(x), -1, np.searchsorted(_edges(x[:half], y[:half]), x, side="right"))
     return pl.Series(code.astype(np.int64))
+
+
+def _edges(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where bins of about as many numbers each end, and where each class begins and ends.
+
+    Without the latter a bin would straddle the bound between two classes, and hide that the number tells them apart.
+    """
+    present = ~np.isnan(x)
+    x, y = x[present], y[present]
+    n_bins = max(1, min(MAX_BINS, len(x) // MIN_ROWS_OF_BIN))
+    inner = np.arange(1, n_bins) / n_bins
+    order = np.lexsort((x, y))
+    is_last = np.append(np.diff(y[order]) > 0, np.ones(min(1, len(x)), dtype=bool))
+    ends, begins = x[order[is_last]], x[order[np.roll(is_last, 1)]]
+    quantiles = np.quantile(x, inner) if len(inner) else inner
+    return np.unique(np.concatenate([quantiles, np.nextafter(ends, np.inf), begins]))
 
 
 def _skill(codes: pl.Series, y: np.ndarray) -> float:

@@ -46,11 +46,16 @@ def test_clearly_worse_does_not_pass_and_clearly_better_does():
 
 
 def test_worse_by_less_than_is_tolerated_passes():
-    good, bad = scores([0.8] * 200), scores([0.79] * 200)
+    good, bad = scores([0.8] * 20_000), scores([0.79] * 20_000)
     comparison = compare_log_loss(good, bad, 0.02)
     assert comparison.low > 0
     assert comparison.passed
     assert not compare_log_loss(good, bad, 0.001).passed
+
+
+def test_more_is_tolerated_on_few_rows():
+    tolerances = [compare_log_loss(scores([0.8] * n), scores([0.8] * n), 0.02).tolerance for n in (49, 4_900)]
+    assert tolerances == pytest.approx([0.07, 0.025])
 
 
 def test_worse_by_chance_passes():

@@ -14,6 +14,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 
 PATH = "/schema"
 FOLDER = Path(__file__).parent / "openapi_ui"
@@ -63,6 +64,9 @@ def openapi_config() -> OpenAPIConfig:
         version=_version(),
         description="Predictions of small neural networks on tabular rows.",
         use_handler_docstrings=True,
+        components=Components(
+            security_schemes={"key": SecurityScheme(type="http", scheme="bearer", description="An admin key.")}
+        ),
         render_plugins=[SwaggerPage(), JsonRenderPlugin()],
         openapi_router=Router(
             PATH,

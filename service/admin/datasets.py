@@ -24,7 +24,7 @@ import msgspec
 from contract import durable
 from contract.errors import NotFound
 from contract.job import BUILTIN_DATASETS
-from contract.names import check_name
+from contract.names import PATTERN, check_name
 from contract.staging import locked, staging_folder
 from service.errors import BodyTooLarge, Conflict, MalformedBody
 
@@ -70,6 +70,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 Inspect = Callable[[Path], TableFacts]
 """What a file holds. Raises InvalidData where it is no table."""
+Witness = Callable[[Dataset, bool], None]
+"""Is shown a dataset, and whether it is new, before it counts."""
 
 
 class Datasets:
@@ -81,8 +83,12 @@ class Datasets:
         self._max_bytes = max_bytes
         self._turn = asyncio.Semaphore(1)
 
-    async def receive(self, name: str, suffix: Suffix, blocks: AsyncIterator[bytes]) -> tuple[Dataset, bool]:
+    async def receive(
+        self, name: str, suffix: Suffix, blocks: AsyncIterator[bytes], witness: Witness
+    ) -> tuple[Dataset, bool]:
         """Take in a table; False where its very bytes were there already. It is the latest version from then on.
+
+        `witness` is shown it before it counts; if it raises, nothing has changed.
 
         Raises:
             InvalidName: not a name for a table.
@@ -100,14 +106,18 @@ class Datasets:
             path = staging / f"{TABLE}{suffix}"
             sha256 = await self._write(path, blocks)
             async with self._turn:  # a reader takes several times a table's size in memory
-                return await asyncio.to_thread(self._accept, name, staging, suffix, sha256)
+                return await asyncio.to_thread(self._accept, name, staging, suffix, sha256, witness)
 
     def list(self) -> dict[str, list[Dataset]]:
         """All versions by name, oldest first."""
         if not self._folder.is_dir():
             return {}
-        names = sorted(entry.name for entry in self._folder.iterdir() if not entry.name.startswith("."))
-        return {name: sorted(self._versions(name), key=lambda one: one.created_at) for name in names}
+        # The root of a volume may hold what is no dataset, such as lost+found.
+        names = sorted(
+            entry.name for entry in self._folder.iterdir() if entry.is_dir() and PATTERN.fullmatch(entry.name)
+        )
+        found = {name: sorted(self._versions(name), key=lambda one: one.created_at) for name in names}
+        return {name: versions for name, versions in found.items() if versions}
 
     def find(self, name: str, version: str | None) -> tuple[Dataset, Path]:
         """A version, by the beginning of its SHA-256 or the latest one, and its file.
@@ -147,11 +157,20 @@ class Datasets:
             raise MalformedBody("a dataset must have columns and rows, got an empty body")
         return digest.hexdigest()
 
-    def _accept(self, name: str, staging: Path, suffix: Suffix, sha256: str) -> tuple[Dataset, bool]:
+    def _accept(self, name: str, staging: Path, suffix: Suffix, sha256: str, witness: Witness) -> tuple[Dataset, bool]:
         folder = self._folder / name
-        if known := next((one for one in self._versions(name) if one.version == sha256), None):
-            self._point(folder, sha256)
-            return known, False
+        dataset = self._version(name, sha256) or self._describe(name, staging, suffix, sha256)
+        durable.make_folder(folder)
+        with locked(folder), staging_folder(folder, within_lock=True) as aside:
+            is_new = not (folder / sha256).exists()  # asked under the lock: the same bytes may come twice at once
+            witness(dataset, is_new)
+            if is_new:
+                durable.rename_folder(staging, folder / sha256)
+            durable.replace_file(folder / LATEST_FILE, sha256.encode(), aside=aside / LATEST_FILE)
+        return dataset, is_new
+
+    def _describe(self, name: str, staging: Path, suffix: Suffix, sha256: str) -> Dataset:
+        """Have the table looked at, and write down beside it what was found."""
         path = staging / f"{TABLE}{suffix}"
         facts = self._inspect(path)
         dataset = Dataset(
@@ -164,15 +183,10 @@ class Datasets:
         )
         durable.write_file(staging / FACTS_FILE, msgspec.json.encode(dataset))
         durable.sync_folder(staging)
-        durable.make_folder(folder)
-        with contextlib.suppress(FileExistsError):  # the same bytes came twice at once
-            durable.rename_folder(staging, folder / sha256)
-        self._point(folder, sha256)
-        return dataset, True
+        return dataset
 
-    def _point(self, folder: Path, sha256: str) -> None:
-        with locked(folder), staging_folder(folder, within_lock=True) as staging:
-            durable.replace_file(folder / LATEST_FILE, sha256.encode(), aside=staging / LATEST_FILE)
+    def _version(self, name: str, sha256: str) -> Dataset | None:
+        return next((one for one in self._versions(name) if one.version == sha256), None)
 
     def _versions(self, name: str) -> Iterator[Dataset]:
         for path in (self._folder / name).glob(f"*/{FACTS_FILE}"):

@@ -6,13 +6,17 @@ An event's id is its number in the file, from 1, so whoever lost the connection 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 
+from contract.errors import CorruptArtifact
 from contract.job import LAST, Event, read_events
+
+logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
 HEARTBEAT_S = 5.0
@@ -31,7 +35,11 @@ async def stream_events(
     number, position, beat = 0, 0, time.monotonic()
     while True:
         over = await asyncio.to_thread(is_over)  # asked before reading: what it wrote last is then there to be read
-        events, position = await asyncio.to_thread(read_events, folder, position)
+        try:
+            events, position = await asyncio.to_thread(read_events, folder, position)
+        except CorruptArtifact:  # from another version of the trainer; the job itself says how it ends
+            logger.exception("the events of a job cannot be read", extra={"job": folder.name})
+            return
         for event in events:
             number += 1
             if number > last_id:

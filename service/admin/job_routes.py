@@ -17,7 +17,8 @@ from service.admin.audit import Audit
 from service.admin.authentication import actor_of
 from service.admin.documents import EVENTS_RESPONSE, RetrainOperation
 from service.admin.job_events import stream_events
-from service.admin.job_store import JobStore, RequestId, State
+from service.admin.job_record import Job, RequestId, State
+from service.admin.job_store import JobStore
 from service.admin.job_view import Jobs, JobView, describe, summarize
 from service.admin.retrain_request import Resolver, decode_retrain
 from service.admin.runner import Runner
@@ -34,7 +35,7 @@ ACCEPTED: dict[str, Any] = {
     "operation_class": RetrainOperation,
     "responses": {
         202: ResponseSpec(JobView, description="The job; Location says where", generate_examples=False),
-        **responses(401, 404, 409, 413, 415, 422, 503),
+        **responses(401, 404, 409, 413, 415, 422, 503, 507),
     },
 }
 
@@ -85,7 +86,12 @@ class JobRoutes:
             last_id = request.headers.get("last-event-id", "0")
             return await self._follow(job_id, int(last_id) if last_id.isdecimal() and len(last_id) < MAX_KEY else 0)
 
-        @post("/jobs/{job_id:str}/cancel", status_code=200, summary="Cancel a job", responses=responses(401, 404, 409))
+        @post(
+            "/jobs/{job_id:str}/cancel",
+            status_code=200,
+            summary="Cancel a job",
+            responses=responses(401, 404, 409, 503, 507),
+        )
         async def cancel_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> JobView:
             """Call a job off: its trainer is dead when this answers, and has published nothing."""
             job = await asyncio.to_thread(self._runner.cancel, job_id, actor_of(request))
@@ -104,14 +110,14 @@ class JobRoutes:
         asked = decode_retrain(body)
         if request_id and (known := self._store.find(request_id)):
             return summarize(known, self._runner.folder(known))
-        job, is_new = self._store.create(self._resolver.resolve(model, asked, actor), request_id, queue=asked.queue)
-        if is_new:
-            details: dict[str, Json] = {
-                "dataset": asked.dataset,
-                "version": job.requested.dataset_version,
-                "note": asked.note,
-            }
+        wanted = self._resolver.resolve(model, asked, actor)
+        details: dict[str, Json] = {"dataset": asked.dataset, "version": wanted.dataset_version, "note": asked.note}
+
+        def witness(job: Job) -> None:
             self._audit.record(actor, "job.create", f"{model}/jobs/{job.id}", details)
+
+        job, is_new = self._store.create(wanted, request_id, witness, queue=asked.queue)
+        if is_new:
             self._runner.settle()
         job = self._store.get(job.id)
         return summarize(job, self._runner.folder(job))

@@ -13,19 +13,17 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 
 from contract.errors import NotFound
-from contract.job import Order, Outcome
+from contract.job import Outcome
+from service.admin.job_record import Job, Request, RequestId, State, first, select
 from service.errors import Conflict, InvalidBody
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-OVER = ("succeeded", "failed", "cancelled")
 BUSY_S = 10.0
 """How long a process waits for another's transaction, each of which takes milliseconds."""
 
@@ -42,6 +40,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     started_at TEXT,
     finished_at TEXT,
     newest_version INTEGER NOT NULL DEFAULT 0,
+    cancelled_by TEXT,
     outcome TEXT,
     version INTEGER,
     error TEXT
@@ -49,46 +48,6 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
 CREATE INDEX IF NOT EXISTS jobs_by_model ON jobs (model, number);
 """
-FIELDS = (
-    "number, id, model, state, requested, created_at, started_at, finished_at, newest_version, outcome, version, error"
-)
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to retrain, resolved: all that the order needs but what is known only once the job starts."""
-
-    order: Order
-    dataset_version: str | None
-    """SHA-256 of the uploaded table; None for a built-in."""
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. `newest_version` is the model's newest version when the job started. Times are UTC."""
-
-    number: int
-    id: str
-    model: str
-    state: State
-    requested: Request
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    newest_version: int
-    outcome: Outcome | None
-    version: int | None
-    error: str | None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing about it will change any more."""
-        return self.state in OVER
-
-
-class RequestId(msgspec.Struct, frozen=True):
-    """What a repeated request is known by: the caller's key for it, and the SHA-256 of what was asked for."""
-
-    key: str
-    sha256: str
 
 
 class JobStore:
@@ -109,8 +68,12 @@ class JobStore:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(SCHEMA)
 
-    def create(self, request: Request, request_id: RequestId | None, *, queue: bool) -> tuple[Job, bool]:
+    def create(
+        self, request: Request, request_id: RequestId | None, witness: Callable[[Job], None], *, queue: bool
+    ) -> tuple[Job, bool]:
         """A new job, queued; or, and False with it, the one that the same request made before.
+
+        `witness` is shown the new job before it counts; if it raises, there is no job.
 
         Raises:
             InvalidBody: the request's key was used for another request.
@@ -134,8 +97,9 @@ class JobStore:
                     now(),
                 ],
             )
-            job = _first(database, "id = ?", job_id)
+            job = first(database, "id = ?", job_id)
             assert job  # noqa: S101 # inserted above
+            witness(job)
             return job, True
 
     def find(self, request_id: RequestId) -> Job | None:
@@ -154,7 +118,7 @@ class JobStore:
             NotFound: there is none.
         """
         with contextlib.closing(self._connect()) as database:
-            job = _first(database, "id = ?", job_id)
+            job = first(database, "id = ?", job_id)
         if job is None:
             raise NotFound(f"a job must exist, got {job_id[:80]!r}")
         return job
@@ -165,12 +129,12 @@ class JobStore:
         given = {name: value for name, value in conditions.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "TRUE"
         with contextlib.closing(self._connect()) as database:
-            return _select(database, f"{where} ORDER BY number DESC LIMIT ?", *given.values(), limit)
+            return select(database, f"{where} ORDER BY number DESC LIMIT ?", *given.values(), limit)
 
     def open_jobs(self) -> list[Job]:
         """The jobs that are running or queued, oldest first."""
         with contextlib.closing(self._connect()) as database:
-            return _select(database, "state IN ('running', 'queued') ORDER BY number")
+            return select(database, "state IN ('running', 'queued') ORDER BY number")
 
     def start(self, job: Job, newest_version: int) -> bool:
         """Let a queued job run; False where it is not its turn. The caller holds the model's lock.
@@ -192,6 +156,11 @@ class JobStore:
             )
             return changed.rowcount == 1
 
+    def call_off(self, job: Job, by: str) -> None:
+        """Write down that a running job is to end, and for whom: whoever notices its end then knows why."""
+        with self._transaction() as database:
+            database.execute("UPDATE jobs SET cancelled_by = ? WHERE id = ? AND state = 'running'", [by, job.id])
+
     def finish(
         self,
         job: Job,
@@ -211,17 +180,17 @@ class JobStore:
             return changed.rowcount == 1
 
     def _check_room(self, database: sqlite3.Connection, model: str, *, queue: bool) -> None:
-        busy = _first(database, "model = ? AND state IN ('running', 'queued')", model)
+        busy = first(database, "model = ? AND state IN ('running', 'queued')", model)
         if busy and not queue:
             raise Conflict(
                 f"a model must have no job under way to be retrained, got {model!r} with job {busy.id} {busy.state}; "
                 'send "queue": true to wait for it'
             )
-        counts = (
-            "SELECT count(*), count(*) FILTER (WHERE state = 'queued') FROM jobs WHERE state IN ('running', 'queued')"
-        )
-        n_open, n_queued = database.execute(counts).fetchone()
-        if (busy or n_open >= self._max_running) and n_queued >= self._max_queued:
+        counts = "SELECT count(*), count(DISTINCT model) FROM jobs WHERE state IN ('running', 'queued')"
+        n_open, n_models = database.execute(counts).fetchone()
+        # A job whose turn has come but that nobody has started yet does not wait.
+        n_waiting = n_open - min(n_models, self._max_running)
+        if (busy or n_models >= self._max_running) and n_waiting >= self._max_queued:
             raise Conflict(f"at most {self._max_queued} jobs may wait for their turn, got one more")
 
     def _connect(self) -> sqlite3.Connection:
@@ -248,21 +217,7 @@ def now() -> str:
 
 
 def _known(database: sqlite3.Connection, request_id: RequestId) -> Job | None:
-    job = _first(database, "request_id = ?", request_id.key)
-    if job and _first(database, "id = ? AND request_sha256 = ?", job.id, request_id.sha256) is None:
+    job = first(database, "request_id = ?", request_id.key)
+    if job and first(database, "id = ? AND request_sha256 = ?", job.id, request_id.sha256) is None:
         raise InvalidBody("an Idempotency-Key must be used for one request only, got it with another body")
     return job
-
-
-def _first(database: sqlite3.Connection, condition: str, *values: Any) -> Job | None:
-    return next(iter(_select(database, f"{condition} ORDER BY number LIMIT 1", *values)), None)
-
-
-def _select(database: sqlite3.Connection, rest: str, *values: Any) -> list[Job]:
-    rows = database.execute(f"SELECT {FIELDS} FROM jobs WHERE {rest}", values)  # noqa: S608 # no caller's text in it
-    names = FIELDS.split(", ")
-    return [_job(dict(zip(names, row, strict=True))) for row in rows]
-
-
-def _job(row: dict[str, Any]) -> Job:
-    return msgspec.convert({**row, "requested": msgspec.json.decode(row["requested"])}, Job)

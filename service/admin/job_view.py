@@ -9,8 +9,9 @@ import msgspec
 
 from contract.card import Metrics
 from contract.decision import Finding, GateDecision
+from contract.errors import CorruptArtifact
 from contract.job import LOG_FILE, Decided, Epoch, Event, Found, Outcome, Promote, Staged, read_events
-from service.admin.job_store import Job, State
+from service.admin.job_record import Job, State
 
 LOG_LINES = 50
 LOG_BYTES = 8192
@@ -81,13 +82,13 @@ def summarize(job: Job, folder: Path) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         error=job.error,
-        progress=_progress(read_events(folder)[0]) if running else None,
+        progress=_progress(_events(folder)) if running else None,
     )
 
 
 def describe(job: Job, folder: Path) -> JobView:
     """All that is known of a job. Reads files: for threads."""
-    events, _ = read_events(folder)
+    events = _events(folder)
     decided = next((event for event in reversed(events) if isinstance(event, Decided)), None)
     return msgspec.structs.replace(
         summarize(job, folder),
@@ -96,6 +97,14 @@ def describe(job: Job, folder: Path) -> JobView:
         gate=decided.gate if decided else None,
         log=_log_tail(folder),
     )
+
+
+def _events(folder: Path) -> list[Event]:
+    """What the trainer told; nothing where that cannot be read: the job is to be seen all the same."""
+    try:
+        return read_events(folder)[0]
+    except CorruptArtifact:
+        return []
 
 
 def _progress(events: Sequence[Event]) -> Progress:

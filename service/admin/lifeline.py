@@ -52,7 +52,10 @@ def _locked(folder: Path) -> Iterator[None]:
 def _collect(folder: Path) -> None:
     """Remove what dead services left."""
     for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # its service ended just now
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

@@ -78,7 +78,7 @@ def model_routes(publisher: Publisher, audit: Audit, audit_folder: Path) -> list
         "/models/{name:str}/versions/{version:int}/promote",
         status_code=200,
         summary="Promote",
-        responses=responses(401, 404, 422, 503),
+        responses=responses(401, 404, 422, 503, 507),
     )
     async def promote(request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]) -> Pointer:
         """Let a version serve. It is loaded in a process of its own before; all workers follow within a second."""
@@ -90,7 +90,12 @@ def model_routes(publisher: Publisher, audit: Audit, audit_folder: Path) -> list
 
         return await asyncio.to_thread(act)
 
-    @post("/models/{name:str}/rollback", status_code=200, summary="Roll back", responses=responses(401, 404, 409, 503))
+    @post(
+        "/models/{name:str}/rollback",
+        status_code=200,
+        summary="Roll back",
+        responses=responses(401, 404, 409, 422, 503, 507),
+    )
     async def roll_back(request: Request[Any, Any, Any], name: FromPath[str]) -> Pointer:
         """Let the version that served before serve again; a second call goes one further back."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from litestar import Router
+from litestar import Request, Response, Router
 
 from contract.config import Json
-from contract.errors import InvalidSettings, NotFound
-from contract.publishing import Publisher
+from contract.errors import InvalidSettings, LitetError
+from contract.publishing import MAX_PREVIOUS, Publisher
 from service.admin.audit import Audit
 from service.admin.authentication import require_actor
 from service.admin.dataset_routes import dataset_routes
@@ -27,7 +29,9 @@ from service.admin.model_routes import model_routes
 from service.admin.retrain_request import Resolver
 from service.admin.runner import SERVICE, Runner
 from service.draining import Draining
+from service.errors import StorageFailed
 from service.metrics import Metrics
+from service.problems import to_response
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.settings import Settings
@@ -54,6 +58,7 @@ class AdminPlane:
         self._state = settings.state_folder.absolute()
         self._metrics = metrics
         self._lifeline_path = lifeline_path
+        self._n_previous: dict[str, int] = {}
         self._publisher = Publisher(settings.models)
         self._audit = Audit(self._state)
         self._store = JobStore(
@@ -77,6 +82,7 @@ class AdminPlane:
                 *model_routes(self._publisher, self._audit, self._state),
             ],
             guards=[require_actor],
+            exception_handlers={OSError: storage_failed, sqlite3.Error: storage_failed},
             tags=["admin"],
             security=[{"key": []}],
         )
@@ -93,7 +99,7 @@ class AdminPlane:
                 self.runner.prepare()
                 self._store.prepare()
                 path = self._lifeline_path or cleanup.enter_context(lifeline(self._state))
-            except OSError as error:
+            except (OSError, sqlite3.Error) as error:
                 raise InvalidSettings(
                     f"LITET_STATE must be a folder that can be written to, got {self._state}: {error}"
                 ) from error
@@ -111,9 +117,14 @@ class AdminPlane:
         """Watch a version that was promoted over another; not one that was rolled back to."""
         try:
             pointer = await asyncio.to_thread(self._publisher.current, model)
-        except NotFound:
+        except (LitetError, OSError):  # it serves all the same, for whatever reason
+            self.watch.end(model)
             return
-        if replaced is not None and pointer.version == version and pointer.previous[-1:] == (replaced,):
+        n_before, n_previous = self._n_previous.get(model, 0), len(pointer.previous)
+        self._n_previous[model] = n_previous
+        # A rollback forgets an earlier version, and then may well have the replaced one as its latest, too.
+        grew = n_previous > n_before or n_previous == MAX_PREVIOUS
+        if replaced is not None and grew and pointer.version == version and pointer.previous[-1:] == (replaced,):
             self.watch.begin(model, version, replaced)
         else:
             self.watch.end(model)
@@ -132,3 +143,10 @@ class AdminPlane:
         logger.error("a version was rolled back", extra={"model": model, "version": version, "reason": reason})
         details: dict[str, Json] = {"reason": reason, "serves": pointer.version}
         self._audit.record(SERVICE, "model.roll_back", f"{model}/{version}", details)
+
+
+def storage_failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What is said of a disk that is full or fails. Paths stay in the log."""
+    logger.error("an admin request met a disk that fails", exc_info=error)
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return to_response(request, StorageFailed(f"the state folder must be writable and have room, got: {reason}"))

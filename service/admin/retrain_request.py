@@ -16,7 +16,7 @@ from contract.job import BUILTIN_DATASETS, DataChecks, Order, Promote
 from contract.names import check_name
 from contract.repository import Repository
 from service.admin.datasets import Dataset, Datasets
-from service.admin.job_store import Request
+from service.admin.job_record import Request
 from service.errors import InvalidBody, MalformedBody
 from service.settings import Settings
 

@@ -8,8 +8,9 @@ alone may write down how it ended.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ from contract.job import (
 )
 from contract.publishing import Publisher
 from service.admin.audit import Audit
-from service.admin.job_store import Job, JobStore, now
+from service.admin.job_record import Job
+from service.admin.job_store import JobStore, now
 from service.admin.trainer import kill_trainer, start_trainer, try_lock
 from service.errors import Conflict, NotReady
 from service.metrics import Metrics
@@ -71,7 +73,6 @@ class Runner:
         self._python = python
         self._recent_requests = recent_requests
         self.lifeline: Path | None = None
-        self._children: list[subprocess.Popen[bytes]] = []
 
     def folder(self, job: Job) -> Path:
         """Where the job's order, events and log lie."""
@@ -88,7 +89,6 @@ class Runner:
 
     def settle(self) -> None:
         """Write down how jobs ended whose trainer is gone, and start those whose turn it is."""
-        self._children = [child for child in self._children if child.poll() is None]
         for job in self._store.open_jobs():
             try:
                 if job.state == "running":
@@ -105,28 +105,32 @@ class Runner:
             NotFound: there is no such job.
             Conflict: it is over already.
             NotReady: the trainer could not be ended in time.
+            OSError: the disk is full or fails.
         """
         job = self._store.get(job_id)
+        if job.is_over:
+            raise Conflict(f"a job must be under way to be cancelled, got {job.state}")
+        self._audit.record(by, "job.cancel", _subject(job), {})
         if job.state == "queued" and self._store.finish(job, "cancelled"):
             self._metrics.count_job(job.model, "cancelled", None)
-            self._record(by, "job.cancel", job, {})
             return self._store.get(job_id)
         job = self._store.get(job_id)
         if not job.is_over:
+            self._store.call_off(job, by)
             self._publisher.raise_fence(job.model, job.number + 1)
-            self._end(job, by)
+            self._end(job)
             job = self._store.get(job_id)
         if job.state != "cancelled":
             raise Conflict(f"a job must be under way to be cancelled, got {job.state}")
         return job
 
-    def _end(self, job: Job, by: str) -> None:
+    def _end(self, job: Job) -> None:
         deadline = time.monotonic() + KILL_S
         while time.monotonic() < deadline:
             kill_trainer(self.folder(job))
             with try_lock(self._lock(job)) as lock:
                 if lock is not None:
-                    self._settle(job, Cancelled(time=now(), by=by), by)
+                    self._settle(job)
                     return
             time.sleep(WAIT_S)
         raise NotReady("the trainer must end when it is killed, and did not yet: the job can publish nothing any more")
@@ -143,45 +147,56 @@ class Runner:
             try:
                 self._publisher.raise_fence(job.model, job.number)
                 bodies = self._recent_requests(job.model)
-                self._children.append(start_trainer(self._python, self.folder(job), order, lock, bodies))
-            except OSError as error:
+                trainer = start_trainer(self._python, self.folder(job), order, lock, bodies)
+            except (LitetError, OSError) as error:
                 logger.exception("a trainer could not be started", extra={"job": job.id})
                 self._settle(self._store.get(job.id), Failed(time=now(), error=f"not started: {error}", ours=True))
+            else:
+                # Waited for, or it would stay a zombie for as long as this process lives.
+                threading.Thread(target=trainer.wait, daemon=True, name="trainer").start()
 
     def _settle_running(self, job: Job) -> None:
         with try_lock(self._lock(job)) as lock:
             if lock is not None:
-                self._settle(job, None)
+                self._settle(job)
 
-    def _settle(self, job: Job, ending: Event | None, by: str = SERVICE) -> None:
+    def _settle(self, job: Job, ending: Event | None = None) -> None:
         """Write down how a job ended: as its trainer said, or as its card does, else by `ending`. The lock is held."""
         job = self._store.get(job.id)
         if job.is_over:
             return
-        events, _ = read_events(self.folder(job))
-        last: Event
-        if events and isinstance(events[-1], LAST):
-            last = events[-1]
-        else:
+        if job.cancelled_by:
+            ending = Cancelled(time=now(), by=job.cancelled_by)
+        events = self._events(job)
+        last: Event | None = next((event for event in events[-1:] if isinstance(event, LAST)), None)
+        # A trainer that meets the raised fence before it is killed says that it failed: because it was called off.
+        if last is None or (ending and isinstance(last, Failed)):
             last = self._published(job) or ending or Failed(time=now(), error=self._last_words(job), ours=True)
             self._append(job, last)
         gate = next((event.gate for event in events if isinstance(event, Decided)), None)
-        self._finish(job, last, gate, by)
+        self._finish(job, last, gate)
 
-    def _finish(self, job: Job, last: Event, gate: GateDecision | None, by: str) -> None:
+    def _events(self, job: Job) -> list[Event]:
+        """What the trainer told; nothing where that cannot be read, since every job must come to an end."""
+        try:
+            return read_events(self.folder(job))[0]
+        except (LitetError, OSError):
+            logger.exception("the events of a job cannot be read", extra={"job": job.id})
+            return []
+
+    def _finish(self, job: Job, last: Event, gate: GateDecision | None) -> None:
         details: dict[str, Json] = {"gate": msgspec.to_builtins(gate)} if gate else {}
         if isinstance(last, Succeeded):
             self._store.finish(job, "succeeded", outcome=last.outcome, version=last.version)
             self._metrics.count_job(job.model, "succeeded", last.outcome)
-            self._record(SERVICE, f"job.{last.outcome}", job, {**details, "version": last.version})
+            self._record(f"job.{last.outcome}", job, {**details, "version": last.version})
         elif isinstance(last, Cancelled):
             self._store.finish(job, "cancelled")
             self._metrics.count_job(job.model, "cancelled", None)
-            self._record(by, "job.cancel", job, {})
         elif isinstance(last, Failed):
             self._store.finish(job, "failed", error=last.error)
             self._metrics.count_job(job.model, "failed", None)
-            self._record(SERVICE, "job.failed", job, {**details, "error": last.error})
+            self._record("job.failed", job, {**details, "error": last.error})
 
     def _published(self, job: Job) -> Succeeded | None:
         """The version that a trainer published before it died, if it did. The card is what says so."""
@@ -198,12 +213,10 @@ class Runner:
         return None
 
     def _outcome(self, model: str, version: int, *, held: bool) -> Outcome:
-        try:
+        with contextlib.suppress(NotFound):
             pointer = self._publisher.current(model)
-        except NotFound:
-            return "held" if held else "published"
-        if version == pointer.version or version in pointer.previous:
-            return "promoted"
+            if version == pointer.version or version in pointer.previous:
+                return "promoted"
         return "held" if held else "published"
 
     def _append(self, job: Job, last: Event) -> None:
@@ -222,11 +235,16 @@ class Runner:
         words = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         return f"the trainer was killed, or never began; its log ends with: {words[:300]}"
 
-    def _record(self, actor: str, action: str, job: Job, details: dict[str, Json]) -> None:
+    def _record(self, action: str, job: Job, details: dict[str, Json]) -> None:
         try:
-            self._audit.record(actor, action, f"{job.model}/jobs/{job.id}", details)
+            self._audit.record(SERVICE, action, _subject(job), details)
         except OSError:  # the end of a job is a fact already; it must not be held up for want of a line
             logger.exception("the audit log cannot be written", extra={"job": job.id, "action": action})
 
     def _lock(self, job: Job) -> Path:
         return self._state / "locks" / f"{job.model}.lock"
+
+
+def _subject(job: Job) -> str:
+    """What the audit log calls a job."""
+    return f"{job.model}/jobs/{job.id}"

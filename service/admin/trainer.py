@@ -77,7 +77,8 @@ def kill_trainer(folder: Path) -> bool:
     if Process.of(process.pid) != process:
         return False
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        # Its group is named after whatever was started, which may be a script around the interpreter.
+        os.killpg(os.getpgid(process.pid), signal.SIGKILL)
     except ProcessLookupError:
         return False
     return True

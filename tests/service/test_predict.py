@@ -10,8 +10,10 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from contract.errors import Fault, InvalidRows
 from service.answers import Predictions, encode_answers
-from service.predict import INLINE_BYTES
+from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotFinite
+from service.predict import INLINE_BYTES, _kind
 from service.predictor import Answers
 from service.requests import BULKY_BYTES
 
@@ -120,3 +122,21 @@ def test_answers_are_written_with_the_shortest_digits(service: Service) -> None:
         b'{"model":"m","version":7,"predictions":[{"label":true,"class_index":1,"probabilities":[0.7,0.3],'
         b'"logits":[0.1,-2.5],"unseen":["f"]}]}'
     )
+
+
+FAULT = [Fault(row=0, expected="a number", got="text")]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (NotFinite(FAULT, 1), "invalid"),
+        (InvalidRows(FAULT, 1), "refused"),
+        (RuntimeError("onnxruntime"), "failed"),
+        (MalformedBody("no JSON"), None),
+        (InvalidBody("no instances"), None),
+        (BodyTooLarge("too many rows"), None),
+    ],
+)
+def test_only_what_a_version_has_a_part_in_speaks_against_it(error: Exception, kind: str | None) -> None:
+    assert _kind(error) == kind

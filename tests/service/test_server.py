@@ -269,3 +269,22 @@ def test_a_port_that_is_taken_is_an_error_in_one_line() -> None:
 def test_a_host_that_is_none_is_an_error_in_one_line() -> None:
     with pytest.raises(InvalidSettings, match="LITET_HOST"):
         _listen("300.0.0.1", 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_state_folder_that_cannot_be_used_is_an_error_in_one_line(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "state").write_text("")
+    settings = Settings(
+        models=tmp_path, port=0, workers=workers, admin_keys=f"ops:{'0' * 64}", state=tmp_path / "state"
+    )
+    script = SERVE.replace(
+        "serve(Settings.from_env(os.environ))",
+        "from contract.errors import InvalidSettings\n"
+        "try:\n    serve(Settings.from_env(os.environ))\n"
+        "except InvalidSettings as error:\n    raise SystemExit(str(error))",
+    )
+    environ = {**os.environ, **settings.to_env(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"LITET_STATE must be a folder that can be written to, got {tmp_path / 'state'}: ")

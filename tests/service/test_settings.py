@@ -78,3 +78,46 @@ def test_every_setting_is_described() -> None:
 def test_unknown_variables_come_with_what_was_probably_meant() -> None:
     environ = {"LITET_PROT": "80", "LITET_XYZZY": "1", "LITET_PORT": "80", "PORT": "80"}
     assert unknown_variables(environ) == {"LITET_PROT": "LITET_PORT", "LITET_XYZZY": None}
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_admin"),
+    [
+        ({}, False),
+        ({"LITET_ADMIN": "on"}, False),
+        ({"LITET_ADMIN_KEYS": "ops:0"}, True),
+        ({"LITET_ADMIN_KEYS_FILE": "/run/secrets/keys"}, True),
+        ({"LITET_ADMIN_KEYS": "ops:0", "LITET_ADMIN": "off"}, False),
+        ({"LITET_ADMIN_KEYS": "", "LITET_ADMIN_KEYS_FILE": ""}, False),
+    ],
+)
+def test_an_admin_plane_needs_keys_and_not_to_be_turned_off(environ: dict[str, str], has_admin: bool) -> None:
+    assert Settings.from_env(environ).has_admin is has_admin
+
+
+def test_the_state_lies_beside_the_models_unless_it_is_put_elsewhere() -> None:
+    assert Settings(models=Path("m")).state_folder == Path("m/.litet")
+    assert Settings(models=Path("m"), state=Path("s")).state_folder == Path("s")
+
+
+def test_admin_settings_survive_the_way_through_the_environment() -> None:
+    made = Settings(
+        admin="off",
+        admin_keys="ops:0",
+        admin_keys_file=Path("k"),
+        state=Path("s"),
+        trainer_python=Path("/p"),
+        max_running_jobs=2,
+        replay_requests=0,
+        watch_window_s=0.5,
+        max_label_flips=0.125,
+    )
+    assert Settings.from_env(made.to_env()) == made
+
+
+def test_settings_are_shown_without_the_keys() -> None:
+    assert "secret" not in repr(Settings(admin_keys="ops:secret"))
+
+
+def test_what_the_client_reads_is_no_mistake() -> None:
+    assert unknown_variables({"LITET_URL": "http://x", "LITET_KEY": "k"}) == {}

@@ -362,3 +362,28 @@ def test_a_model_whose_pointer_is_no_file_any_more_goes_on_serving(
         pointer.symlink_to(pointer)
     poll(client)
     assert version_of(client) == 1
+
+
+def test_whoever_wants_to_is_told_of_every_swap_and_of_what_was_replaced(publisher: Publisher, foundry: Any) -> None:
+    told: list[tuple[str, int, int | None]] = []
+
+    async def on_swap(model: str, version: int, replaced: int | None) -> None:
+        told.append((model, version, replaced))
+
+    registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=1)
+    watcher = Watcher(publisher, registry, Metrics(None), interval_s=3600.0, on_swap=on_swap)
+
+    async def run() -> None:
+        foundry.publish(publisher)
+        await watcher.poll()
+        await watcher.poll()
+        foundry.publish(publisher, seed=1)
+        await watcher.poll()
+        foundry.publish(publisher, seed=1, model=b"no model")
+        await watcher.poll()
+        publisher.roll_back("iris")
+        publisher.roll_back("iris")
+        await watcher.poll()
+
+    asyncio.run(run())
+    assert told == [("iris", 1, None), ("iris", 2, 1), ("iris", 1, 2)]

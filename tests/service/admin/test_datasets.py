@@ -1,0 +1,252 @@
+"""Tables are taken in whole or not at all, keep their bytes and versions, and never leave half of one behind."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.errors import NotFound
+from contract.staging import STAGING_PREFIX
+from service.admin.datasets import Column, Datasets, TableFacts
+from service.errors import MalformedBody
+
+CSV = b"a,b\n1,x\n2,y\n"
+OTHER = b"a,b,c\n1,x,z\n"
+SHA256 = hashlib.sha256(CSV).hexdigest()
+
+
+def leftovers(state: Path) -> list[str]:
+    """Everything below the datasets but whole versions."""
+    folder = state / "datasets"
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if STAGING_PREFIX in str(path)]
+
+
+def test_an_upload_says_what_the_table_holds_and_keeps_its_bytes(admin: Any, state: Path) -> None:
+    answer = admin.put("/datasets/flowers", CSV)
+    assert answer.status_code == 201, answer.text
+    created_at = answer.json()["created_at"]
+    assert answer.json() == {
+        "name": "flowers",
+        "version": SHA256,
+        "format": ".csv",
+        "size_bytes": len(CSV),
+        "n_rows": 2,
+        "n_columns": 2,
+        "columns": [{"name": "a", "dtype": "String"}, {"name": "b", "dtype": "String"}],
+        "warnings": [],
+        "created_at": created_at,
+    }
+    assert (state / "datasets" / "flowers" / SHA256 / "table.csv").read_bytes() == CSV
+    assert leftovers(state) == []
+    assert admin.audit() == [("ops", "dataset.upload", "flowers")]
+
+
+def test_the_same_bytes_again_are_no_new_version(admin: Any, theatre: Any) -> None:
+    first = admin.put("/datasets/flowers", CSV).json()
+    answer = admin.put("/datasets/flowers", CSV)
+    assert (answer.status_code, answer.json()) == (200, first)
+    assert theatre.inspections() == 1
+
+
+def test_the_version_uploaded_last_is_the_latest_even_if_it_is_an_old_one(admin: Any) -> None:
+    versions = [admin.put("/datasets/flowers", content).json()["version"] for content in (CSV, OTHER)]
+    (listed,) = admin.get("/datasets").json()["datasets"]
+    assert [one["version"] for one in listed["versions"]] == versions
+    assert (listed["name"], listed["latest"]) == ("flowers", versions[1])
+    admin.put("/datasets/flowers", CSV)
+    (listed,) = admin.get("/datasets").json()["datasets"]
+    assert listed["latest"] == versions[0]
+
+
+def test_no_dataset_at_all_is_an_empty_list(admin: Any) -> None:
+    assert admin.get("/datasets").json() == {"datasets": []}
+
+
+def test_what_else_lies_in_the_folder_is_no_dataset(admin: Any, state: Path) -> None:
+    admin.put("/datasets/flowers", CSV)
+    (state / "datasets" / "lost+found").mkdir()
+    (state / "datasets" / "empty").mkdir()
+    (state / "datasets" / "file").touch()
+    assert [one["name"] for one in admin.get("/datasets").json()["datasets"]] == ["flowers"]
+
+
+def test_a_table_may_come_in_pieces_and_be_larger_than_a_request(open_admin: Any) -> None:
+    admin = open_admin(max_body_bytes=1000)
+    rows = [b"1,x\n"] * 1000
+
+    def pieces() -> Iterator[bytes]:
+        yield b"a,b\n"
+        yield from rows
+
+    answer = admin.put("/datasets/flowers", pieces())
+    assert (answer.status_code, answer.json()["n_rows"]) == (201, 1000)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_table_beyond_the_limit_leaves_nothing(open_admin: Any, state: Path, in_pieces: bool) -> None:
+    admin = open_admin(max_dataset_bytes=100)
+    content = b"a,b\n" + b"1,x\n" * 25
+    answer = admin.put("/datasets/flowers", iter([content[:50], content[50:]]) if in_pieces else content)
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == "a dataset must have at most 100 bytes"
+    assert leftovers(state) == []
+    assert admin.get("/datasets").json() == {"datasets": []}
+    assert admin.put("/datasets/flowers", content[:100]).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/datasets/iris", 409),
+        ("/datasets/Flowers", 422),
+        ("/datasets/.hidden", 422),
+        ("/datasets/%2e%2e", 422),
+        ("/datasets/..%2f..%2fetc", 404),
+        ("/datasets/a%00b", 422),
+        ("/datasets/" + "a" * 65, 422),
+        ("/datasets/-", 422),
+        ("/datasets/ä", 422),
+    ],
+)
+def test_a_name_that_is_none_is_refused(admin: Any, state: Path, path: str, status: int) -> None:
+    assert admin.put(path, CSV).status_code == status
+    assert not list(state.rglob("table.*"))
+
+
+@pytest.mark.parametrize("content_type", ["", "application/json", "multipart/form-data", "application/octet-stream"])
+def test_another_content_type_is_refused(admin: Any, content_type: str) -> None:
+    answer = admin.put("/datasets/flowers", CSV, content_type)
+    assert answer.status_code == 415
+    assert "text/csv" in answer.json()["detail"]
+
+
+def test_an_encoded_body_is_refused(admin: Any) -> None:
+    assert admin.put("/datasets/flowers", CSV, **{"Content-Encoding": "gzip"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("content_type", "suffix"),
+    [
+        ("text/csv; charset=utf-8", ".csv"),
+        ("text/tab-separated-values", ".tsv"),
+        ("application/vnd.apache.parquet", ".parquet"),
+        ("application/vnd.apache.arrow.file", ".arrow"),
+        ("Application/vnd.apache.arrow.STREAM", ".arrow"),
+    ],
+)
+def test_the_content_type_names_the_format(admin: Any, content_type: str, suffix: str) -> None:
+    assert admin.put("/datasets/flowers", CSV, content_type).json()["format"] == suffix
+
+
+def test_an_empty_body_is_refused(admin: Any, state: Path) -> None:
+    answer = admin.put("/datasets/flowers", b"")
+    assert answer.status_code == 400
+    assert leftovers(state) == []
+
+
+def test_what_is_no_table_is_refused_without_a_path_of_ours(admin: Any, state: Path) -> None:
+    answer = admin.put("/datasets/flowers", b"?\n")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "a table must be readable, got the body"
+    assert leftovers(state) == []
+    assert admin.audit() == []
+
+
+def test_a_trainer_that_cannot_read_tables_is_said_to_be_the_cause(admin: Any, state: Path) -> None:
+    answer = admin.put("/datasets/flowers", b"!\n")
+    assert answer.status_code == 503
+    assert "No module named 'polars'" in answer.json()["detail"]
+    assert leftovers(state) == []
+
+
+def test_a_trainer_that_is_not_there_is_said_to_be_the_cause(open_admin: Any, tmp_path: Path) -> None:
+    answer = open_admin(trainer_python=tmp_path / "absent").put("/datasets/flowers", CSV)
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:litet:problem:trainer-unavailable"
+
+
+def test_two_uploads_of_the_same_bytes_at_once_are_one_version(open_admin: Any, state: Path) -> None:
+    workers = [open_admin(), open_admin()]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: workers[number % 2].put("/datasets/flowers", CSV), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    (listed,) = workers[0].get("/datasets").json()["datasets"]
+    assert [one["version"] for one in listed["versions"]] == [SHA256]
+    assert leftovers(state) == []
+
+
+def test_a_full_disk_is_a_problem_of_its_own_and_leaves_nothing(
+    admin: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("service.admin.datasets.os.fsync", full)
+        answer = admin.put("/datasets/flowers", CSV)
+    assert answer.status_code == 507
+    assert answer.json()["type"] == "urn:litet:problem:storage-failed"
+    assert "No space left on device" in answer.json()["detail"]
+    assert str(state) not in answer.text
+    assert leftovers(state) == []
+    assert admin.put("/datasets/flowers", CSV).status_code == 201
+
+
+def test_an_upload_without_an_audit_entry_is_none(admin: Any, state: Path) -> None:
+    (state / "audit.jsonl").mkdir()
+    assert admin.put("/datasets/flowers", CSV).status_code == 507
+    assert admin.get("/datasets").json() == {"datasets": []}
+    assert leftovers(state) == []
+
+
+def test_what_a_killed_upload_left_is_swept_up_by_the_next(admin: Any, state: Path) -> None:
+    left = state / "datasets" / f"{STAGING_PREFIX}dead"
+    left.mkdir(parents=True)
+    (left / "table.csv").write_bytes(CSV)
+    admin.put("/datasets/flowers", CSV)
+    assert leftovers(state) == []
+
+
+def facts(_path: Path) -> TableFacts:
+    return TableFacts(n_rows=1, n_columns=1, columns=(Column(name="a", dtype="String"),), warnings=())
+
+
+def test_an_upload_whose_client_hangs_up_leaves_nothing(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield b"a\n"
+        raise MalformedBody("a body must be sent to its end")
+
+    with pytest.raises(MalformedBody):
+        asyncio.run(datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None))
+    assert leftovers(tmp_path) == []
+    assert datasets.list() == {}
+
+
+def test_a_version_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
+
+    async def upload(content: bytes) -> None:
+        async def blocks() -> AsyncIterator[bytes]:
+            yield content
+
+        await datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None)
+
+    for content in (OTHER, CSV):
+        asyncio.run(upload(content))
+    for version in (None, SHA256, SHA256[:8]):
+        found, path = datasets.find("flowers", version)
+        assert found.version == SHA256
+        assert path.read_bytes() == CSV
+    for name, version in (("flowers", SHA256[:7]), ("flowers", "0" * 64), ("flowers", ""), ("trees", None)):
+        with pytest.raises(NotFound, match=r"\(flowers, iris, wine, breast_cancer, digits\)"):
+            datasets.find(name, version)

@@ -59,7 +59,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="stage"):
-    """A stage begins: reading, checking, preparing, fitting, calibrating, exporting, evaluating, comparing, publishing."""
+    """A stage begins: reading, checking, preparing, fitting, calibrating, exporting, evaluating, comparing, publishing.
+
+    Comparing and publishing come again where another version was promoted meanwhile.
+    """
 
     time: str
     stage: str

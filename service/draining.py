@@ -30,15 +30,29 @@ class Draining:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
         """Put off the server's SIGTERM handler while the app runs, where it has one: in its process's main thread."""
-        stop = signal.getsignal(signal.SIGTERM)
-        if threading.current_thread() is not threading.main_thread() or not callable(stop):
+        with contextlib.ExitStack() as cleanup:
+            if threading.current_thread() is threading.main_thread():
+                loop = asyncio.get_running_loop()
+                self._stand_before(signal.SIGTERM, lambda stop: self._handler(stop, loop), cleanup)
+                self._stand_before(signal.SIGINT, self._noted, cleanup)
             yield
-            return
-        signal.signal(signal.SIGTERM, self._handler(stop, asyncio.get_running_loop()))
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, stop)
+
+    def _stand_before(
+        self, number: signal.Signals, make: Callable[[Handler], Handler], cleanup: contextlib.ExitStack
+    ) -> None:
+        stop = signal.getsignal(number)
+        if callable(stop):
+            signal.signal(number, make(stop))
+            cleanup.callback(signal.signal, number, stop)
+
+    def _noted(self, stop: Handler) -> Handler:
+        """The server's own handler; but what lasts, such as a stream of events, learns that it has to end."""
+
+        def on_sigint(number: int, frame: FrameType | None) -> None:
+            self.started = True
+            stop(number, frame)
+
+        return on_sigint
 
     def _handler(self, stop: Handler, loop: asyncio.AbstractEventLoop) -> Handler:
         def on_sigterm(number: int, frame: FrameType | None) -> None:

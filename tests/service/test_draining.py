@@ -92,3 +92,19 @@ def test_a_process_without_a_handler_keeps_its_default() -> None:
         asyncio.run(run())
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_an_interrupt_is_noted_and_left_to_the_server(stops: Stops) -> None:
+    async def stop() -> None:
+        draining = Draining(3600)
+        before = signal.signal(signal.SIGINT, stops)
+        try:
+            async with draining.lifespan(None):
+                signal.raise_signal(signal.SIGINT)
+                assert draining.started
+                assert len(stops.times) == 1
+            assert signal.getsignal(signal.SIGINT) is stops
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    asyncio.run(stop())

@@ -136,5 +136,6 @@ def _explain(message: str, overrides: dict[str, Any]) -> str:
     rule, _, place = message.partition(" - at `$.")
     name = place.rstrip("`").partition("[")[0]
     if name in overrides:
+        rule = rule.partition(", got ")[0]  # a type says less than the value
         return f"{name}: {rule[0].lower()}{rule[1:]}, got {overrides[name]!r}"
     return rule

@@ -33,7 +33,7 @@ Outcome = Literal["promoted", "held", "published"]
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """All that a trainer is told.
 
-    `fence` is the number that it must still hold when it publishes. `table` is the path of an uploaded table, or the
+    `fence` is the number that the model's fence must still have when it publishes. `table` is the path of an uploaded table, or the
     name of a built-in; `dataset` is what the lineage of its held-out rows, kept below `held_out`, is called.
     `requests` is the descriptor of an open file with recent requests to replay, one JSON body a line; `lifeline` a file
     that the service holds a lock on for as long as it lives.

@@ -25,7 +25,7 @@ from contract.staging import locked, staging_folder
 LAST_VERSION_FILE = ".last-version"
 """Holds the highest version there ever was: records may speak of versions that have been deleted since."""
 FENCE_FILE = ".fence"
-"""Holds the number of the only job that may publish: a later job, or a cancellation, raises it."""
+"""Holds the number that a job must have been given to publish: a later job, or a cancellation, raises it."""
 MAX_PREVIOUS = 100
 """How many earlier versions a pointer remembers for rollbacks."""
 
@@ -68,18 +68,18 @@ class Publisher(Repository):
                 self._point(card, _with_served(pointer), pointer)
         return card
 
-    def raise_fence(self, name: str, number: int) -> None:
-        """Let no job below `number` publish from now on. A fence never goes down.
+    def raise_fence(self, name: str, at_least: int = 0) -> int:
+        """The fence's new number, above the one it had: no job with another may publish from now on.
 
         Raises:
             CorruptArtifact: the fence is not readable.
             OSError: the disk is full or fails.
         """
         folder = self._make_folder(name)
-        with locked(folder):
-            if number > self._fence(name):
-                with staging_folder(folder, within_lock=True) as staging:
-                    durable.replace_file(folder / FENCE_FILE, str(number).encode(), aside=staging / FENCE_FILE)
+        with locked(folder), staging_folder(folder, within_lock=True) as staging:
+            number = max(at_least, self._fence(name) + 1)
+            durable.replace_file(folder / FENCE_FILE, str(number).encode(), aside=staging / FENCE_FILE)
+        return number
 
     def promote(self, name: str, version: int) -> Pointer:
         """Make a published version the one that serves; nothing changes where it already does.

@@ -79,7 +79,9 @@ def job_lines(job: Job) -> Iterator[str]:
     if job.state == "failed":
         yield from (f"log        {one_line(line)}" for line in job.log)
     if job.outcome in {"held", "published"}:
-        yield f"           to promote it all the same: litet promote {job.model} {job.version}, beside its repository"
+        all_the_same = " all the same" if job.outcome == "held" else ""
+        yield f"           to promote it{all_the_same}: POST /admin/models/{job.model}/versions/{job.version}/promote,"
+        yield f"           or where the repository is: litet promote {job.model} {job.version}"
 
 
 def gate_lines(gate: GateDecision) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """What can be wrong with a request besides its rows, and what the service can lack. `problems` maps them to statuses.
 
 CallerError
-├── MalformedBody       the body is not JSON
-├── InvalidBody         JSON, but not of the shape {"instances": [row, …]}
+├── MalformedBody       the body is no JSON, empty, or cut off
+├── InvalidBody         the body, or a header beside it, does not say what the route needs
 ├── BodyTooLarge        too many bytes or too many rows
-├── UnsupportedBody     not application/json, or encoded
+├── UnsupportedBody     another Content-Type than the route takes, or encoded
 ├── Unauthorized        no admin key, or a wrong one
 ├── TooManyAttempts     wrong admin keys from one address, again and again
 └── Conflict            it cannot be done in the state that things are in
@@ -12,6 +12,7 @@ InvalidRows (contract.errors)
 └── NotFinite           rows whose answer would not be finite
 LitetError
 ├── NotReady            no model can answer, or the process is stopping
+├── UnusableArtifact    what is wrong with a file of the repository, as its keepers may know
 ├── TrainerUnavailable  the trainer's interpreter cannot do what it is for
 └── StorageFailed       a disk is full, or fails
 """
@@ -22,11 +23,11 @@ from contract.errors import CallerError, InvalidRows, LitetError
 
 
 class MalformedBody(CallerError):
-    """A body that is no JSON text: bad syntax, bad UTF-8, nested too deeply, or cut off."""
+    """A body that cannot be read at all: no JSON text where that is wanted, an empty table, or one that was cut off."""
 
 
 class InvalidBody(CallerError):
-    """JSON of another shape than `{"instances": [row, …]}`."""
+    """JSON, or a header, of another shape or content than the route is documented with."""
 
 
 class BodyTooLarge(CallerError):
@@ -34,7 +35,7 @@ class BodyTooLarge(CallerError):
 
 
 class UnsupportedBody(CallerError):
-    """A body whose headers say that it is not plain `application/json`."""
+    """A body whose headers say that it is of another type than the route takes, or encoded."""
 
 
 class Unauthorized(CallerError):
@@ -59,6 +60,10 @@ class NotReady(LitetError):
 
 class NotFinite(InvalidRows):
     """Rows that fit the model, but whose values are so large that its answer would not be finite."""
+
+
+class UnusableArtifact(LitetError):
+    """A file of the repository that an admin request needs is damaged; the message says how."""
 
 
 class TrainerUnavailable(LitetError):

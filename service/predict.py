@@ -121,7 +121,7 @@ class Predict:
         ) -> Response[bytes]:
             """Answer rows with one version of a model, whether it is the current one or not."""
             body = await self._read(request)
-            return await self._respond(body, await self._registry.get_version(name, version))
+            return await self._respond_unwatched(body, await self._registry.get_version(name, version))
 
         return [predict, predict_with_model, predict_with_version]
 
@@ -130,13 +130,9 @@ class Predict:
         return await read_json_body(request.scope["headers"], request.receive, self._max_body_bytes)
 
     async def _respond(self, body: bytes, predictor: Predictor) -> Response[bytes]:
+        """The response of a model's current version, which is watched, and whose requests are kept for a replay."""
         try:
-            if len(body) <= INLINE_BYTES:
-                answered = answer(predictor, body, self._max_rows)
-            else:
-                work = answer if len(body) < BULKY_BYTES else answer_bulky
-                loop = asyncio.get_running_loop()
-                answered = await loop.run_in_executor(self._executor, work, predictor, body, self._max_rows)
+            response = await self._respond_unwatched(body, predictor)
         except Exception as error:
             if self._watch and (kind := _kind(error)):
                 self._watch.count(predictor.name, predictor.version, kind)
@@ -144,6 +140,15 @@ class Predict:
         if self._watch:
             self._watch.count(predictor.name, predictor.version, "answered")
         self._recent.add(predictor.name, body)
+        return response
+
+    async def _respond_unwatched(self, body: bytes, predictor: Predictor) -> Response[bytes]:
+        if len(body) <= INLINE_BYTES:
+            answered = answer(predictor, body, self._max_rows)
+        else:
+            work = answer if len(body) < BULKY_BYTES else answer_bulky
+            loop = asyncio.get_running_loop()
+            answered = await loop.run_in_executor(self._executor, work, predictor, body, self._max_rows)
         self._metrics.count_rows(predictor.name, predictor.version, answered.n_rows)
         return Response(answered.content, media_type="application/json")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.response.base import ASGIResponse
 
@@ -35,6 +35,7 @@ from service.errors import (
     TrainerUnavailable,
     Unauthorized,
     UnsupportedBody,
+    UnusableArtifact,
 )
 from service.logs import REQUEST_ID
 
@@ -60,21 +61,22 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KINDS: dict[type[LitetError], tuple[int, str, str]] = {
-    MalformedBody: (400, "malformed-body", "The body is not JSON"),
+    MalformedBody: (400, "malformed-body", "The body cannot be read"),
     Unauthorized: (401, "unauthorized", "An admin key is needed"),
-    NotFound: (404, "not-found", "No such model or version"),
+    NotFound: (404, "not-found", "Not found"),
     Conflict: (409, "conflict", "Not possible in the present state"),
     Superseded: (409, "superseded", "It has changed meanwhile"),
     BodyTooLarge: (413, "body-too-large", "The body is too large"),
-    UnsupportedBody: (415, "unsupported-body", "The body is not plain JSON"),
+    UnsupportedBody: (415, "unsupported-body", "The body is of another type"),
     InvalidBody: (422, "invalid-body", "The body has another shape"),
     InvalidRows: (422, "invalid-rows", "Rows do not fit the model"),
-    InvalidName: (422, "invalid-name", "Not a model name"),
+    InvalidName: (422, "invalid-name", "Not a name"),
     InvalidData: (422, "invalid-data", "Not a table to train on"),
     InvalidConfig: (422, "invalid-config", "A training option is out of its range"),
     TooManyAttempts: (429, "too-many-attempts", "Too many wrong admin keys"),
     CallerError: (400, "invalid-request", "The request cannot be served"),
     ArtifactError: (503, "refused-version", "The version cannot be served"),
+    UnusableArtifact: (503, "unusable-artifact", "A file of the repository cannot be used"),
     NotReady: (503, "not-ready", "The service is not ready"),
     TrainerUnavailable: (503, "trainer-unavailable", "The trainer cannot be used"),
     StorageFailed: (507, "storage-failed", "The disk is full or fails"),
@@ -97,7 +99,7 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
         headers = _headers(error)
     elif isinstance(error, HTTPException) and error.status_code < 500:
         phrase = HTTPStatus(error.status_code).phrase
-        detail = ROUTING.get(error.status_code, phrase)
+        detail = _parameters(error) or ROUTING.get(error.status_code, phrase)
         problem = Problem(type="about:blank", title=phrase, status=error.status_code, detail=detail)
         headers = error.headers or {}
     else:
@@ -128,6 +130,12 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in sorted({400, *statuses})
     }
+
+
+def _parameters(error: HTTPException) -> str:
+    """Which parameters are wrong, and how, where the framework checked them; else empty."""
+    faults = error.extra if isinstance(error, ValidationException) and isinstance(error.extra, list) else []
+    return "; ".join(f"{fault.get('key')}: {str(fault.get('message'))[:200]}" for fault in faults[:10])
 
 
 def _kind(error: LitetError) -> tuple[int, str, str] | None:

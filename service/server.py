@@ -140,13 +140,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _lifeline(settings: Settings) -> Iterator[Path]:
-    try:
-        with lifeline.lifeline(settings.state_folder.absolute()) as path:
-            yield path
-    except OSError as error:
-        raise InvalidSettings(
-            f"LITET_STATE must be a folder that can be written to, got {settings.state_folder}: {error.strerror}"
-        ) from None
+    with contextlib.ExitStack() as cleanup:
+        try:
+            path = cleanup.enter_context(lifeline.lifeline(settings.state_folder.absolute()))
+        except OSError as error:
+            raise InvalidSettings(
+                f"LITET_STATE must be a folder that can be written to, got {settings.state_folder}: {error.strerror}"
+            ) from None
+        yield path
 
 
 def _announce(settings: Settings, port: int) -> None:

@@ -28,9 +28,10 @@ def open_session(model: bytes) -> tuple[ort.InferenceSession, Schema]:
     check_self_contained(model)
     try:
         session = ort.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map  # its texts need not be UTF-8
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         raise CorruptArtifact(f"a model file must load in onnxruntime: {error}") from error
-    schema = Schema.from_metadata(session.get_modelmeta().custom_metadata_map)
+    schema = Schema.from_metadata(metadata)
     _check("inputs", session.get_inputs(), _inputs(schema))
     _check("outputs", session.get_outputs(), _outputs(schema))
     return session, schema

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from contract.errors import LitetError
+from contract.errors import LitetError, Superseded
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +54,10 @@ class Watched(msgspec.Struct, frozen=True):
     version: int
     before: int
     until: float
+    takes_same_rows: bool
 
 
-def worse(before: Counts, after: Counts) -> str | None:
+def worse(before: Counts, after: Counts, *, ignore_refused: bool) -> str | None:
     """Why the version after does worse than the one before; None where it does not, or nobody can tell yet.
 
     Two shares are compared by the standard deviation of their difference. A version that was hardly asked anything is
@@ -66,7 +67,7 @@ def worse(before: Counts, after: Counts) -> str | None:
         return None
     for kind in ("invalid", "failed", "refused"):
         known = before.total >= MIN_REQUESTS
-        if kind == "refused" and not known:
+        if kind == "refused" and (ignore_refused or not known):
             continue
         share_before = getattr(before, kind) / before.total if known else 0.0
         share_after = getattr(after, kind) / after.total
@@ -97,10 +98,13 @@ class WatchWindow:
             counts = self._counts[model, version] = Counts()
         setattr(counts, kind, getattr(counts, kind) + 1)
 
-    def begin(self, model: str, version: int, before: int) -> None:
-        """Watch a version that was promoted over another. What is known of others is forgotten."""
+    def begin(self, model: str, version: int, before: int, *, takes_same_rows: bool) -> None:
+        """Watch a version that was promoted over another. What is known of others is forgotten.
+
+        Where both take the same rows, refused ones are the callers' doing, who must not be able to undo a promotion.
+        """
         self._counts = {key: counts for key, counts in self._counts.items() if key[0] != model or key[1] == before}
-        self._watched[model] = Watched(version, before, self._clock() + self._window_s)
+        self._watched[model] = Watched(version, before, self._clock() + self._window_s, takes_same_rows)
 
     def end(self, model: str) -> None:
         """Watch a model no longer: another version serves, for another reason."""
@@ -123,19 +127,27 @@ class WatchWindow:
             before, after = (
                 self._counts.get((model, version), Counts()) for version in (watched.before, watched.version)
             )
-            if reason := worse(before, after):
-                self.end(model)
-                await self._undo(model, watched.version, reason)
-            elif self._clock() >= watched.until:
+            reason = worse(before, after, ignore_refused=watched.takes_same_rows)
+            undone = reason is not None and await self._undo(model, watched.version, reason)
+            # Where the disk failed it is tried again; where another swap came meanwhile, that one's watch goes on.
+            if (undone or self._clock() >= watched.until) and self._watched.get(model) is watched:
                 self.end(model)
 
-    async def _undo(self, model: str, version: int, reason: str) -> None:
+    async def _undo(self, model: str, version: int, reason: str) -> bool:
+        """Whether the version serves no longer."""
         try:
             await asyncio.to_thread(self._roll_back, model, version, reason)
-        except (LitetError, OSError) as error:  # another worker was faster, or the disk fails
+        except Superseded:  # another worker was faster
+            return True
+        except (LitetError, OSError) as error:
             logger.warning("not rolled back", extra={"model": model, "version": version, "error": str(error)})
+            return False
+        return True
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                logger.exception("a look at a promoted version failed")

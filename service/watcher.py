@@ -17,6 +17,7 @@ import msgspec
 
 from contract.errors import LitetError, NotFound
 from contract.repository import Repository
+from contract.schema import Schema
 from service.loading import load_current, load_previous, release
 from service.metrics import Metrics
 from service.predictor import Predictor
@@ -27,8 +28,20 @@ logger = logging.getLogger(__name__)
 RETRY_S = 30.0
 
 Stamp = tuple[int, int, int] | None
-OnSwap = Callable[[str, int, int | None], Awaitable[None]]
-"""Told which version of a model serves from now on, and which one it replaced, if any."""
+
+
+class Swap(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version of a model serves from now on, which one it replaced, if any, and whether both take the same rows:
+    features and kinds are the same.
+    """
+
+    model: str
+    version: int
+    replaced: int | None
+    takes_same_rows: bool
+
+
+OnSwap = Callable[[Swap], Awaitable[None]]
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -158,7 +171,7 @@ class Watcher:
             },
         )
         if self._on_swap:
-            await self._on_swap(predictor.name, predictor.version, replaced[0].version if replaced[0] else None)
+            await self._on_swap(_describe(predictor, replaced[0]))
         await asyncio.to_thread(release, replaced)
 
     async def _unload(self, name: str) -> None:
@@ -167,3 +180,16 @@ class Watcher:
         self._metrics.set_version(name, 0)
         logger.warning("a model is gone", extra={"model": name})
         await asyncio.to_thread(release, removed)
+
+
+def _describe(predictor: Predictor, replaced: Predictor | None) -> Swap:
+    return Swap(
+        model=predictor.name,
+        version=predictor.version,
+        replaced=replaced.version if replaced else None,
+        takes_same_rows=replaced is not None and _row_shape(predictor.schema) == _row_shape(replaced.schema),
+    )
+
+
+def _row_shape(schema: Schema) -> list[tuple[type, str]]:
+    return [(type(feature), feature.name) for feature in schema.features]

@@ -44,7 +44,10 @@ def _check_header(_context: click.Context, _option: click.Parameter, text: str |
 @click.option(
     "--upload", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Upload this table, and use it."
 )
-@click.option("--dataset-name", help="What the uploaded table is called. [default: made of the file's name]")
+@click.option(
+    "--dataset-name",
+    help="What the uploaded table is called; its versions share held-out rows. [default: MODEL, else the file's name]",
+)
 @click.option("--target", help="The column to predict.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Where the options below start from.")
 @click.option("--exclude", multiple=True, metavar="COLUMN", help="Leave a column out. May be repeated.")
@@ -107,7 +110,7 @@ def command(
         raise click.UsageError("--dataset-name names the table that --upload sends: give both")
     if model is not None:
         check_name(model)
-    uploaded = _upload(client, upload, dataset_name) if upload else None
+    uploaded = _upload(client, upload, dataset_name or model) if upload else None
     request = RetrainRequest(
         dataset=uploaded.name if uploaded else dataset or "",
         dataset_version=uploaded.version if uploaded else None,

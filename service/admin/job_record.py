@@ -34,7 +34,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     model: str
     state: State
-    requested: Request
+    requested: Request | None
+    """None where another version of litet wrote what this one cannot read."""
     created_at: str
     started_at: str | None
     finished_at: str | None
@@ -70,4 +71,8 @@ def select(database: sqlite3.Connection, rest: str, *values: Any) -> list[Job]:
 
 
 def _job(row: dict[str, Any]) -> Job:
-    return msgspec.convert({**row, "requested": msgspec.json.decode(row["requested"])}, Job)
+    try:
+        requested = msgspec.json.decode(row["requested"], type=Request)
+    except msgspec.ValidationError:
+        requested = None
+    return msgspec.convert({**row, "requested": requested}, Job)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import sqlite3
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -123,16 +125,21 @@ class JobRoutes:
         return summarize(job, self._runner.folder(job))
 
     def _list(self, model: str | None, state: State | None, limit: int) -> Jobs:
-        self._runner.settle()
+        self._settle()
         jobs = self._store.latest(model=model, state=state, limit=limit)
         return Jobs(jobs=[summarize(job, self._runner.folder(job)) for job in jobs])
 
     def _show(self, job_id: str) -> JobView:
         job = self._store.get(job_id)
         if not job.is_over:
-            self._runner.settle()
+            self._settle()
             job = self._store.get(job_id)
         return describe(job, self._runner.folder(job))
+
+    def _settle(self) -> None:
+        """Have what is shown be true to this moment; while the disk is full, to an earlier one."""
+        with contextlib.suppress(OSError, sqlite3.Error):  # logged by who looks after the jobs every second
+            self._runner.settle()
 
     async def _follow(self, job_id: str, last_id: int) -> Stream:
         job = await asyncio.to_thread(self._store.get, job_id)

@@ -21,13 +21,16 @@ import msgspec
 
 from contract.errors import NotFound
 from contract.job import Outcome
+from contract.staging import locked
 from service.admin.job_record import Job, Request, RequestId, State, first, select
 from service.errors import Conflict, InvalidBody
 
 BUSY_S = 10.0
 """How long a process waits for another's transaction, each of which takes milliseconds."""
 
-SCHEMA = """
+SCHEMA_VERSION = 1
+SCHEMA = f"""
+PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -57,16 +60,30 @@ class JobStore:
         self._path = path
         self._max_running = max_running
         self._max_queued = max_queued
+        self._kept_open: sqlite3.Connection | None = None
 
     def prepare(self) -> None:
-        """Make the file, where there is none.
+        """Make the file, where there is none, and keep it open: then jobs can be read while the disk is full.
 
         Raises:
-            sqlite3.Error, OSError: it cannot be made or used.
+            sqlite3.Error, OSError: it cannot be made or used, or another version of litet made it otherwise.
         """
-        with contextlib.closing(self._connect()) as database:
+        # Of several workers that switch a new file to write-ahead logging at once, SQLite lets only one.
+        with locked(self._path.parent), contextlib.closing(self._connect()) as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, SCHEMA_VERSION):
+                raise sqlite3.DatabaseError(f"{self._path.name} must have layout {SCHEMA_VERSION}, got {version}")
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(SCHEMA)
+        # The last connection to close would take SQLite's shared memory with it, and the next could not make it anew.
+        self._kept_open = self._connect()
+        self._kept_open.execute("SELECT 1 FROM jobs LIMIT 1")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._kept_open is not None:
+            self._kept_open.close()
+            self._kept_open = None
 
     def create(
         self, request: Request, request_id: RequestId | None, witness: Callable[[Job], None], *, queue: bool
@@ -184,7 +201,7 @@ class JobStore:
         if busy and not queue:
             raise Conflict(
                 f"a model must have no job under way to be retrained, got {model!r} with job {busy.id} {busy.state}; "
-                'send "queue": true to wait for it'
+                'send "queue": true (--queue) to wait for it'
             )
         counts = "SELECT count(*), count(DISTINCT model) FROM jobs WHERE state IN ('running', 'queued')"
         n_open, n_models = database.execute(counts).fetchone()
@@ -194,7 +211,7 @@ class JobStore:
             raise Conflict(f"at most {self._max_queued} jobs may wait for their turn, got one more")
 
     def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        database = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA synchronous = FULL")
         return database
 
@@ -206,7 +223,8 @@ class JobStore:
             try:
                 yield database
             except BaseException:
-                database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite ends one by itself where the disk is full
+                    database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
 

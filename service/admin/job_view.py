@@ -30,7 +30,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. `metrics` are those of the challenger on the held-out rows; `log` is the end of the trainer's."""
+    """A job. What another version of litet ordered, and this one cannot read, is
+    None. `metrics` are those of the challenger on the held-out rows; `log` is the end of the trainer's.
+    """
 
     id: str
     number: int
@@ -38,11 +40,11 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     outcome: Outcome | None
     version: int | None
-    dataset: str
+    dataset: str | None
     dataset_version: str | None
     target: str | None
-    promote: Promote
-    requested_by: str
+    promote: Promote | None
+    requested_by: str | None
     note: str
     created_at: str
     started_at: str | None
@@ -63,7 +65,7 @@ class Jobs(msgspec.Struct, frozen=True, kw_only=True):
 
 def summarize(job: Job, folder: Path) -> JobView:
     """A job in a line; with its progress where it runs."""
-    order = job.requested.order
+    order = job.requested.order if job.requested else None
     running = job.state == "running"
     return JobView(
         id=job.id,
@@ -72,12 +74,12 @@ def summarize(job: Job, folder: Path) -> JobView:
         state=job.state,
         outcome=job.outcome,
         version=job.version,
-        dataset=order.dataset,
-        dataset_version=job.requested.dataset_version,
-        target=order.target,
-        promote=order.promote,
-        requested_by=order.requested_by,
-        note=order.note,
+        dataset=order.dataset if order else None,
+        dataset_version=job.requested.dataset_version if job.requested else None,
+        target=order.target if order else None,
+        promote=order.promote if order else None,
+        requested_by=order.requested_by if order else None,
+        note=order.note if order else "",
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

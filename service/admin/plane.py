@@ -14,8 +14,7 @@ from typing import Any
 
 from litestar import Request, Response, Router
 
-from contract.config import Json
-from contract.errors import InvalidSettings, LitetError
+from contract.errors import ArtifactError, InvalidSettings, LitetError
 from contract.publishing import MAX_PREVIOUS, Publisher
 from service.admin.audit import Audit
 from service.admin.authentication import require_actor
@@ -24,18 +23,20 @@ from service.admin.datasets import Datasets
 from service.admin.inspection import inspect_table
 from service.admin.job_routes import JobRoutes
 from service.admin.job_store import JobStore
+from service.admin.launcher import Launcher
 from service.admin.lifeline import lifeline
 from service.admin.model_routes import model_routes
 from service.admin.retrain_request import Resolver
 from service.admin.runner import SERVICE, Runner
 from service.draining import Draining
-from service.errors import StorageFailed
+from service.errors import StorageFailed, UnusableArtifact
 from service.metrics import Metrics
 from service.problems import to_response
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.settings import Settings
 from service.watch_window import WatchWindow
+from service.watcher import Swap
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,8 @@ class AdminPlane:
             self._state / "jobs.sqlite", max_running=settings.max_running_jobs, max_queued=settings.max_queued_jobs
         )
         python = str(settings.trainer_python or sys.executable)
-        self.runner = Runner(
-            self._state, self._store, self._publisher, self._audit, metrics, python=python, recent_requests=recent.of
-        )
+        self._launcher = Launcher(python, recent.of, is_stopping=lambda: draining.started)
+        self.runner = Runner(self._state, self._store, self._publisher, self._audit, metrics, self._launcher)
         datasets = Datasets(
             self._state / "datasets", partial(inspect_table, python), max_bytes=settings.max_dataset_bytes
         )
@@ -82,7 +82,11 @@ class AdminPlane:
                 *model_routes(self._publisher, self._audit, self._state),
             ],
             guards=[require_actor],
-            exception_handlers={OSError: storage_failed, sqlite3.Error: storage_failed},
+            exception_handlers={
+                OSError: storage_failed,
+                sqlite3.Error: storage_failed,
+                ArtifactError: refused_artifact,
+            },
             tags=["admin"],
             security=[{"key": []}],
         )
@@ -95,6 +99,7 @@ class AdminPlane:
             InvalidSettings: the state folder cannot be used.
         """
         with contextlib.ExitStack() as cleanup:
+            self._launcher.check()
             try:
                 self.runner.prepare()
                 self._store.prepare()
@@ -103,7 +108,8 @@ class AdminPlane:
                 raise InvalidSettings(
                     f"LITET_STATE must be a folder that can be written to, got {self._state}: {error}"
                 ) from error
-            self.runner.lifeline = path
+            cleanup.callback(self._store.close)
+            self._launcher.lifeline = path
             task = asyncio.create_task(self._look_after_jobs())
             try:
                 async with self.watch.lifespan(app):
@@ -113,21 +119,22 @@ class AdminPlane:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def on_swap(self, model: str, version: int, replaced: int | None) -> None:
+    async def on_swap(self, swap: Swap) -> None:
         """Watch a version that was promoted over another; not one that was rolled back to."""
+        model = swap.model
+        self.watch.end(model)
         try:
             pointer = await asyncio.to_thread(self._publisher.current, model)
         except (LitetError, OSError):  # it serves all the same, for whatever reason
-            self.watch.end(model)
+            return
+        if pointer.version != swap.version:  # the next swap is on its way
             return
         n_before, n_previous = self._n_previous.get(model, 0), len(pointer.previous)
         self._n_previous[model] = n_previous
         # A rollback forgets an earlier version, and then may well have the replaced one as its latest, too.
         grew = n_previous > n_before or n_previous == MAX_PREVIOUS
-        if replaced is not None and grew and pointer.version == version and pointer.previous[-1:] == (replaced,):
-            self.watch.begin(model, version, replaced)
-        else:
-            self.watch.end(model)
+        if swap.replaced is not None and grew and pointer.previous[-1:] == (swap.replaced,):
+            self.watch.begin(model, swap.version, swap.replaced, takes_same_rows=swap.takes_same_rows)
 
     async def _look_after_jobs(self) -> None:
         while True:
@@ -138,11 +145,20 @@ class AdminPlane:
             await asyncio.sleep(SETTLE_S)
 
     def _undo(self, model: str, version: int, reason: str) -> None:
+        if self._publisher.current(model).version != version:  # another worker was faster
+            return
+        self._audit.record(SERVICE, "model.roll_back", f"{model}/{version}", {"reason": reason})
         pointer = self._publisher.roll_back(model, version)
         self._metrics.count_rollback(model)
-        logger.error("a version was rolled back", extra={"model": model, "version": version, "reason": reason})
-        details: dict[str, Json] = {"reason": reason, "serves": pointer.version}
-        self._audit.record(SERVICE, "model.roll_back", f"{model}/{version}", details)
+        logger.error(
+            "a version was rolled back",
+            extra={"model": model, "version": version, "reason": reason, "serves": pointer.version},
+        )
+
+
+def refused_artifact(request: Request[Any, Any, Any], error: ArtifactError) -> Response[bytes]:
+    """What is wrong with a file of the repository, in full: who holds a key may know, and has to mend it."""
+    return to_response(request, UnusableArtifact(str(error)))
 
 
 def storage_failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

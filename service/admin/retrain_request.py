@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ class RetrainBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     dataset: Annotated[str, Meta(max_length=64)]
     dataset_version: Annotated[str, Meta(min_length=8, max_length=64)] | None = None
-    target: Annotated[str, Meta(max_length=1000)] | None = None
+    target: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
     preset: PresetName | None = None
     config: dict[str, Any] = {}
     include: Names | None = None
@@ -86,9 +87,13 @@ class Resolver:
             InvalidConfig: a training option outside its range.
         """
         if not self._repository.versions(check_name(model)) and not body.create:
-            raise NotFound(f'a model must be published, got {model!r}; send "create": true to make its first version')
-        champion = self._champion(model)
+            raise NotFound(
+                f'a model must be published, got {model!r}; send "create": true (--create) to make its first version'
+            )
+        champion = self._latest_card(model)
         dataset, table = self._find(body)
+        if dataset:
+            _check_columns(body, [column.name for column in dataset.columns])
         limits = GateLimits(
             log_loss_tolerance=self._settings.log_loss_tolerance,
             balanced_accuracy_tolerance=self._settings.balanced_accuracy_tolerance,
@@ -113,11 +118,15 @@ class Resolver:
         )
         return Request(order=order, dataset_version=dataset.version if dataset else None)
 
-    def _champion(self, model: str) -> Card | None:
-        try:
-            return self._repository.card(model, self._repository.current(model).version)
-        except LitetError:  # none serves, or what serves cannot be read: the defaults will do
-            return None
+    def _latest_card(self, model: str) -> Card | None:
+        """The card of the version that serves, else of the newest; None where none can be read."""
+        versions = self._repository.versions(model)[-1:]
+        with contextlib.suppress(LitetError):
+            versions.append(self._repository.current(model).version)
+        for version in reversed(versions):
+            with contextlib.suppress(LitetError):
+                return self._repository.card(model, version)
+        return None
 
     def _find(self, body: RetrainBody) -> tuple[Dataset | None, str]:
         if body.dataset in BUILTIN_DATASETS:
@@ -126,6 +135,15 @@ class Resolver:
             return None, body.dataset
         dataset, path = self._datasets.find(body.dataset, body.dataset_version)
         return dataset, str(path.absolute())
+
+
+def _check_columns(body: RetrainBody, known: list[str]) -> None:
+    for field in ("include", "exclude", "categorical"):
+        if unknown := [name for name in getattr(body, field) or () if name not in known]:
+            raise InvalidBody(
+                f"each name in {field!r} must be a column of {body.dataset!r}, got {unknown[0][:80]!r}; "
+                f"it has {', '.join(known)[:300]}"
+            )
 
 
 def _target(body: RetrainBody, champion: Card | None, dataset: Dataset | None) -> str | None:

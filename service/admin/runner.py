@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from contract.config import Json
 from contract.decision import GateDecision
-from contract.errors import LitetError, NotFound
+from contract.errors import CorruptArtifact, LitetError
 from contract.job import (
     LAST,
     LOG_FILE,
@@ -27,6 +25,7 @@ from contract.job import (
     Decided,
     Event,
     Failed,
+    Order,
     Outcome,
     Succeeded,
     append_event,
@@ -36,7 +35,8 @@ from contract.publishing import Publisher
 from service.admin.audit import Audit
 from service.admin.job_record import Job
 from service.admin.job_store import JobStore, now
-from service.admin.trainer import kill_trainer, start_trainer, try_lock
+from service.admin.launcher import Launcher
+from service.admin.trainer import kill_trainer, try_lock
 from service.errors import Conflict, NotReady
 from service.metrics import Metrics
 
@@ -48,11 +48,9 @@ WAIT_S = 0.01
 SERVICE = "litet"
 """Who acts, in the audit log, where it is no key's holder."""
 
-RecentRequests = Callable[[str], Sequence[bytes]]
-
 
 class Runner:
-    """The jobs of one state folder. Calls block: for threads. Trainers end with the holder of `lifeline`."""
+    """The jobs of one state folder. Calls block: for threads."""
 
     def __init__(
         self,
@@ -61,18 +59,14 @@ class Runner:
         publisher: Publisher,
         audit: Audit,
         metrics: Metrics,
-        *,
-        python: str,
-        recent_requests: RecentRequests,
+        launcher: Launcher,
     ) -> None:
         self._state = state
         self._store = store
         self._publisher = publisher
         self._audit = audit
         self._metrics = metrics
-        self._python = python
-        self._recent_requests = recent_requests
-        self.lifeline: Path | None = None
+        self._launcher = launcher
 
     def folder(self, job: Job) -> Path:
         """Where the job's order, events and log lie."""
@@ -93,7 +87,7 @@ class Runner:
             try:
                 if job.state == "running":
                     self._settle_running(job)
-                else:
+                elif self._launcher.can_start():
                     self._start(job)
             except (LitetError, OSError):  # one job's trouble is not the others'
                 logger.exception("a job could not be looked after", extra={"job": job.id})
@@ -117,7 +111,7 @@ class Runner:
         job = self._store.get(job_id)
         if not job.is_over:
             self._store.call_off(job, by)
-            self._publisher.raise_fence(job.model, job.number + 1)
+            self._publisher.raise_fence(job.model)
             self._end(job)
             job = self._store.get(job_id)
         if job.state != "cancelled":
@@ -127,6 +121,8 @@ class Runner:
     def _end(self, job: Job) -> None:
         deadline = time.monotonic() + KILL_S
         while time.monotonic() < deadline:
+            if self._store.get(job.id).is_over:  # another process saw its end, and may have started the next job
+                return
             kill_trainer(self.folder(job))
             with try_lock(self._lock(job)) as lock:
                 if lock is not None:
@@ -142,18 +138,22 @@ class Runner:
             newest = max(self._publisher.versions(job.model), default=0)
             if not self._store.start(job, newest):
                 return
-            lifeline = str(self.lifeline) if self.lifeline else None
-            order = msgspec.structs.replace(job.requested.order, fence=job.number, lifeline=lifeline)
             try:
-                self._publisher.raise_fence(job.model, job.number)
-                bodies = self._recent_requests(job.model)
-                trainer = start_trainer(self._python, self.folder(job), order, lock, bodies)
+                order = self._order(job)
+                if (job := self._store.get(job.id)).cancelled_by:
+                    self._settle(job)
+                    return
+                self._launcher.start(self.folder(job), order, lock)
             except (LitetError, OSError) as error:
                 logger.exception("a trainer could not be started", extra={"job": job.id})
-                self._settle(self._store.get(job.id), Failed(time=now(), error=f"not started: {error}", ours=True))
-            else:
-                # Waited for, or it would stay a zombie for as long as this process lives.
-                threading.Thread(target=trainer.wait, daemon=True, name="trainer").start()
+                self._settle(job, Failed(time=now(), error=f"not started: {error}", ours=True))
+
+    def _order(self, job: Job) -> Order:
+        """The order, with what is known only now. Whoever cancels the job from here on raises the fence again."""
+        if job.requested is None:
+            raise CorruptArtifact("a job must have been ordered from a service that understands this one's orders")
+        fence = self._publisher.raise_fence(job.model, job.number)
+        return msgspec.structs.replace(job.requested.order, fence=fence)
 
     def _settle_running(self, job: Job) -> None:
         with try_lock(self._lock(job)) as lock:
@@ -168,10 +168,11 @@ class Runner:
         if job.cancelled_by:
             ending = Cancelled(time=now(), by=job.cancelled_by)
         events = self._events(job)
-        last: Event | None = next((event for event in events[-1:] if isinstance(event, LAST)), None)
-        # A trainer that meets the raised fence before it is killed says that it failed: because it was called off.
-        if last is None or (ending and isinstance(last, Failed)):
-            last = self._published(job) or ending or Failed(time=now(), error=self._last_words(job), ours=True)
+        told: Event | None = next((event for event in events[-1:] if isinstance(event, LAST)), None)
+        succeeded = next((event for event in events if isinstance(event, Succeeded)), None) or self._published(job)
+        # A trainer that fails may have published before, and one that meets the raised fence was called off.
+        last: Event = succeeded or ending or told or Failed(time=now(), error=self._last_words(job), ours=True)
+        if last is not told:
             self._append(job, last)
         gate = next((event.gate for event in events if isinstance(event, Decided)), None)
         self._finish(job, last, gate)
@@ -187,16 +188,16 @@ class Runner:
     def _finish(self, job: Job, last: Event, gate: GateDecision | None) -> None:
         details: dict[str, Json] = {"gate": msgspec.to_builtins(gate)} if gate else {}
         if isinstance(last, Succeeded):
+            self._record(f"job.{last.outcome}", job, {**details, "version": last.version})
             self._store.finish(job, "succeeded", outcome=last.outcome, version=last.version)
             self._metrics.count_job(job.model, "succeeded", last.outcome)
-            self._record(f"job.{last.outcome}", job, {**details, "version": last.version})
         elif isinstance(last, Cancelled):
             self._store.finish(job, "cancelled")
             self._metrics.count_job(job.model, "cancelled", None)
         elif isinstance(last, Failed):
+            self._record("job.failed", job, {**details, "error": last.error})
             self._store.finish(job, "failed", error=last.error)
             self._metrics.count_job(job.model, "failed", None)
-            self._record("job.failed", job, {**details, "error": last.error})
 
     def _published(self, job: Job) -> Succeeded | None:
         """The version that a trainer published before it died, if it did. The card is what says so."""
@@ -213,7 +214,7 @@ class Runner:
         return None
 
     def _outcome(self, model: str, version: int, *, held: bool) -> Outcome:
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(LitetError):
             pointer = self._publisher.current(model)
             if version == pointer.version or version in pointer.previous:
                 return "promoted"

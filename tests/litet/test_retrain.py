@@ -79,9 +79,15 @@ def test_the_suffix_tells_the_content_type(admin, litet, tmp_path, suffix, conte
     assert admin.asked_for("PUT", "/admin/datasets/owls")[0].headers["content-type"] == content_type
 
 
-def test_a_name_is_made_of_the_files(admin, litet, tmp_path):
+def test_a_dataset_is_named_after_the_model_so_that_dated_files_share_held_out_rows(admin, litet, tmp_path):
+    (tmp_path / "Week 47.csv").write_bytes(b"x")
+    litet("retrain", "birds", "--upload", tmp_path / "Week 47.csv", "--no-watch")
+    assert admin.asked[0].path == "/admin/datasets/birds"
+
+
+def test_where_the_model_is_left_out_the_name_is_made_of_the_files(admin, litet, tmp_path):
     (tmp_path / "My Table.csv").write_bytes(b"x")
-    litet("retrain", "birds", "--upload", tmp_path / "My Table.csv", "--no-watch")
+    litet("retrain", "--upload", tmp_path / "My Table.csv", "--no-watch")
     assert admin.asked[0].path == "/admin/datasets/my-table"
 
 

@@ -30,7 +30,7 @@ def test_training_says_what_it_did(litet, table, tmp_path):
 
 def test_without_a_terminal_progress_is_plain_lines_on_stderr(litet, table, tmp_path):
     err = litet("train", table, "--target", "bird", "--models", tmp_path, *QUICK).err
-    assert err.splitlines()[:2] == ["reading …", "fitting …"]
+    assert err.splitlines()[:2] == ["preparing …", "fitting …"]
     assert "epoch 1/3  train loss" in err
     assert "\x1b" not in err
 

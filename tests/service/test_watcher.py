@@ -21,7 +21,7 @@ from contract.publishing import Publisher
 from service.loading import load_version
 from service.metrics import Metrics
 from service.registry import Registry
-from service.watcher import RETRY_S, Watcher
+from service.watcher import RETRY_S, Swap, Watcher
 
 ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
@@ -367,8 +367,9 @@ def test_a_model_whose_pointer_is_no_file_any_more_goes_on_serving(
 def test_whoever_wants_to_is_told_of_every_swap_and_of_what_was_replaced(publisher: Publisher, foundry: Any) -> None:
     told: list[tuple[str, int, int | None]] = []
 
-    async def on_swap(model: str, version: int, replaced: int | None) -> None:
-        told.append((model, version, replaced))
+    async def on_swap(swap: Swap) -> None:
+        told.append((swap.model, swap.version, swap.replaced))
+        assert swap.takes_same_rows is (swap.replaced is not None)
 
     registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=1)
     watcher = Watcher(publisher, registry, Metrics(None), interval_s=3600.0, on_swap=on_swap)

@@ -20,6 +20,7 @@ from service.metrics import Metrics
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.settings import Settings
+from service.watcher import Swap
 
 ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 KEY, LINE = make_key("ops")
@@ -105,7 +106,8 @@ def test_what_the_disk_refuses_is_a_problem_without_a_path(admin: Any, state: Pa
 
 def watched(plane: AdminPlane, version: int, replaced: int | None) -> bool:
     """Whether a version is watched once a worker has swapped it in."""
-    asyncio.run(plane.on_swap("iris", version, replaced))
+    swap = Swap(model="iris", version=version, replaced=replaced, takes_same_rows=True)
+    asyncio.run(plane.on_swap(swap))
     return plane.watch._watched.get("iris") is not None
 
 
@@ -117,6 +119,16 @@ def test_what_was_promoted_over_another_version_is_watched(publisher: Publisher,
     assert watched(plane, 2, 1)
     publisher.promote("iris", 1)
     assert watched(plane, 1, 2)
+
+
+def test_of_two_quick_promotions_the_second_is_watched(publisher: Publisher, foundry: Any) -> None:
+    plane = plane_of(publisher)
+    foundry.publish(publisher)
+    watched(plane, 1, None)
+    foundry.publish(publisher, seed=1)
+    foundry.publish(publisher, seed=2)
+    assert not watched(plane, 2, 1)  # the worker had read the pointer before the second
+    assert watched(plane, 3, 2)
 
 
 def test_what_a_person_rolled_back_to_is_not_watched(publisher: Publisher, foundry: Any) -> None:

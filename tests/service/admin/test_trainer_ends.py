@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,50 @@ def test_recent_requests_reach_the_trainer_in_memory_alone(open_admin: Any, thea
     for path in state.rglob("*"):
         if path.is_file():
             assert b"instances" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("note", ["publish fail", "publish succeed fail"])
+def test_a_trainer_that_fails_after_publishing_has_succeeded(admin: Any, note: str) -> None:
+    job = admin.wait(admin.order(note))
+    assert (job["state"], job["outcome"], job["version"], job["error"]) == ("succeeded", "promoted", 2, None)
+
+
+def test_a_state_folder_that_began_anew_takes_its_fences_from_the_models(admin: Any, publisher: Publisher) -> None:
+    publisher.raise_fence("iris", 40)
+    assert admin.wait(admin.order())["outcome"] == "promoted"
+    assert admin.wait(admin.order())["outcome"] == "promoted"
+
+
+def test_a_job_that_this_version_cannot_read_fails_and_is_shown_all_the_same(
+    admin: Any, theatre: Any, state: Path
+) -> None:
+    theatre.place("here")
+    first = admin.order("hold:here publish succeed")
+    theatre.reached("here")
+    second = admin.order(queue=True)
+    with contextlib.closing(sqlite3.connect(state / "jobs.sqlite")) as database:
+        database.execute("UPDATE jobs SET requested = '{\"order\": 1}'")
+        database.commit()
+    assert {job["id"]: job["dataset"] for job in admin.jobs()} == {first: None, second: None}
+    theatre.go("here")
+    assert admin.wait(first)["state"] == "succeeded"
+    failed = admin.wait(second)
+    assert (failed["state"], failed["error"][:11]) == ("failed", "not started")
+
+
+def test_a_state_folder_of_another_layout_is_refused_in_one_line(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(sqlite3.DatabaseError, match="must have layout 1, got 99"):
+        JobStore(tmp_path / "jobs.sqlite", max_running=1, max_queued=1).prepare()
+
+
+def test_a_queued_job_is_not_started_by_a_service_whose_lifeline_is_free(
+    open_admin: Any, state: Path, tmp_path: Path
+) -> None:
+    with lifeline(state) as path:
+        admin = open_admin(lifeline_path=path)
+        path_kept = path
+    assert not path_kept.exists()
+    assert admin.job(admin.order())["state"] == "queued"
+    assert open_admin().wait(admin.jobs()[0]["id"])["state"] == "succeeded"

@@ -7,6 +7,7 @@ JSON object a line; the last one says how it ended. Who holds the kernel lock of
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -33,10 +34,10 @@ Outcome = Literal["promoted", "held", "published"]
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """All that a trainer is told.
 
-    `fence` is the number that the model's fence must still have when it publishes. `table` is the path of an uploaded table, or the
-    name of a built-in; `dataset` is what the lineage of its held-out rows, kept below `held_out`, is called.
+    `fence` is the number that the model's fence must still have when it publishes. `table` is the path of an uploaded
+    table, or the name of a built-in; `dataset` is the name of the lineage whose held-out rows lie below `held_out`.
     `requests` is the descriptor of an open file with recent requests to replay, one JSON body a line; `lifeline` a file
-    that the service holds a lock on for as long as it lives.
+    that the service holds a lock on for as long as it lives. `max_s` is how long the job may take.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     requests: int | None = None
     lifeline: str | None = None
+    max_s: float = 86_400.0
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="stage"):
@@ -117,6 +119,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
 
 Event = Staged | Epoch | Found | Decided | Succeeded | Failed | Cancelled
 LAST = (Succeeded, Failed, Cancelled)
+APPENDING = threading.Lock()
 DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
@@ -137,23 +140,24 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append_event(folder: Path, event: Event) -> None:
-    """Add a line to a job's events. What a killed writer left of a line goes.
+    """Add a line to a job's events. What a killed writer left of a line goes. Threads of a process take turns.
 
     Raises:
         CorruptArtifact: the event could not be read back: it holds a NaN, an infinity or text that is not Unicode.
         OSError: the disk is full or fails.
     """
     line = _line(event)
-    descriptor = os.open(folder / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        end = _end_of_lines(descriptor)
-        os.ftruncate(descriptor, end)
-        os.lseek(descriptor, end, os.SEEK_SET)
-        view = memoryview(line)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    finally:
-        os.close(descriptor)
+    with APPENDING:
+        descriptor = os.open(folder / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            end = _end_of_lines(descriptor)
+            os.ftruncate(descriptor, end)
+            os.lseek(descriptor, end, os.SEEK_SET)
+            view = memoryview(line)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
 
 
 def read_events(folder: Path, start: int = 0) -> tuple[list[Event], int]:

@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     max_dataset_bytes: Annotated[int, Meta(ge=1, description="Largest table that can be uploaded, in bytes.")] = 2**30
     max_running_jobs: Annotated[int, Meta(ge=1, le=64, description="Jobs that train at once, each another model.")] = 1
+    max_job_s: Annotated[float, Meta(gt=0, le=2_592_000, description="Seconds that a job may take.")] = 86_400.0
     max_queued_jobs: Annotated[int, Meta(ge=0, le=10_000, description="Jobs that may wait for their turn.")] = 16
     replay_requests: Annotated[
         int,

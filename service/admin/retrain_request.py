@@ -115,6 +115,7 @@ class Resolver:
             limits=limits,
             requested_by=requested_by,
             note=body.note,
+            max_s=self._settings.max_job_s,
         )
         return Request(order=order, dataset_version=dataset.version if dataset else None)
 

@@ -53,7 +53,7 @@ def decide(
         changes = schema_changes(old.schema, challenger.schema)
         comparisons, reasons = _compare(old, challenger, frozen.held_out, classes, limits)
         replayed = replay(old, challenger, requests, limits)
-        reasons += [*_change_reasons(changes), *_replay_reasons(replayed)]
+        reasons += [*frozen.doubts(champion.card), *_change_reasons(changes), *_replay_reasons(replayed)]
     return GateDecision(
         passed=not reasons,
         reasons=tuple(reasons),
@@ -65,7 +65,10 @@ def decide(
         replay=replayed,
         schema_changes=changes,
         findings=tuple(findings),
-        notes=(*frozen.notes, *(few if len(classes) < FEW_ROWS else [])),
+        notes=(
+            *frozen.notes,
+            *(few if len(classes) < FEW_ROWS else ()),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,17 @@ from contract.errors import CorruptArtifact
 from contract.staging import locked, staging_folder
 from training.columns import choose_columns
 from training.dataset import split_rows
-from training.labels import read_labels
+from training.labels import MIN_ROWS_PER_CLASS, read_labels
 from training.parts import HeldOut
-from training.retrain.row_matching import holds_text, match_rows
+from training.retrain.row_matching import holds_text, match_as_many, match_rows
 from training.table import Table
 
 ROWS_FILE = "rows.parquet"
 FACTS_FILE = "facts.json"
+MAX_LEFT_OUT = 0.5
+"""Share of a table that may be kept from training because it is like held-out rows."""
+FEW_FOUND = 0.5
+"""Share of the held-out rows: where fewer are found in a table, that is noted."""
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +59,32 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True)
 class FrozenRows:
-    """The held-out rows, and which rows of the table at hand they are. `sha256` identifies them.
+    """The held-out rows, and which rows of the table at hand are kept from training because they are like them.
 
-    `notes` tells what weakens a comparison on them. `is_new` says that this run chose them.
+    `notes` tells what weakens any comparison on them. `is_new` says that this run chose them.
     """
 
     held_out: HeldOut
-    sha256: str
+    facts: Facts
     notes: tuple[str, ...]
     is_new: bool
+
+    @property
+    def sha256(self) -> str:
+        """Identifies the rows."""
+        return self.facts.sha256
+
+    def doubts(self, champion: Card) -> tuple[str, ...]:
+        """Why a comparison with this champion is no reason to replace it: these are not the rows that it was kept from.
+
+        Then nobody vouches for them. They came with a table under another name, whose labels may be wrong in them, too.
+        """
+        if _has_never_seen(champion, self.facts):
+            return ()
+        return (
+            f"version {champion.version}, which serves, was not made with these held-out rows: a person must promote "
+            "the first version that is",
+        )
 
 
 def open_held_out(
@@ -78,6 +99,7 @@ def open_held_out(
 
     Where the champion was trained on this very table, they are the rows that it was tested on: it never saw them.
     Otherwise they are what `config` makes the test part. A column of the table that they lack is all missing in them.
+    Every row of the table that is like one of them is left out; as many rows only where otherwise too few were left.
 
     Raises:
         InvalidData: the table cannot be trained on.
@@ -85,23 +107,52 @@ def open_held_out(
         OSError: the disk is full or fails.
     """
     features = choose_columns(table.frame, target, choice or ColumnChoice(), config.max_categories).kinds
-    chosen = None if folder.exists() else _choose(folder, table, target, config, champion)
+    is_new = not folder.exists() and _choose(folder, table, target, config, champion)
     frame, facts = _read(folder, target)
-    rows = match_rows(table.frame, frame, features, target) if chosen is None else chosen
+    rows, notes = _left_out(table, frame, features, target)
     absent = [name for name in features if name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, table.frame[name].dtype).alias(name) for name in absent)
     return FrozenRows(
         held_out=HeldOut(frame, rows),
-        sha256=facts.sha256,
-        notes=_notes(champion, facts, absent),
-        is_new=chosen is not None,
+        facts=facts,
+        notes=(
+            *(f"the held-out rows have no column {name!r}: it is missing in all of them" for name in absent),
+            *notes,
+        ),
+        is_new=is_new,
     )
 
 
-def _choose(
-    folder: Path, table: Table, target: str, config: TrainingConfig, champion: Card | None
-) -> np.ndarray | None:
-    """Freeze the held-out rows, and give their numbers; None where another run has just been faster."""
+def _left_out(table: Table, frame: pl.DataFrame, features: Iterable[str], target: str) -> tuple[np.ndarray, list[str]]:
+    """The numbers of the rows to keep from training because they are like those in `frame`; and what to note of it."""
+    features = list(features)
+    rows = match_rows(table.frame, frame, features)
+    n_found = len(match_rows(frame, table.frame, features))
+    notes = []
+    if n_found < FEW_FOUND * frame.height:
+        notes.append(
+            f"only {n_found} of {frame.height} held-out rows were found in the table: if the others are in it in "
+            "another form, such as rounded, they were trained on"
+        )
+    if not _leaves_enough(table, target, rows):
+        rows = match_as_many(table.frame, frame, features, target)
+        notes.append(
+            "so many rows are like a held-out one that only one for each was left out: copies of them were trained "
+            "on, which favours a version that knows them by heart"
+        )
+    return rows, notes
+
+
+def _leaves_enough(table: Table, target: str, rows: np.ndarray) -> bool:
+    """Whether a model can be trained without these rows: most of the table is left, and some of every class."""
+    labels, y = read_labels(table.frame, target)
+    y[rows] = -1
+    n_left = np.bincount(y[y >= 0], minlength=len(labels))
+    return len(rows) <= MAX_LEFT_OUT * table.frame.height and bool(n_left.min() >= MIN_ROWS_PER_CLASS)
+
+
+def _choose(folder: Path, table: Table, target: str, config: TrainingConfig, champion: Card | None) -> bool:
+    """Freeze the held-out rows; False where another run has just been faster."""
     _, y = read_labels(table.frame, target)
     deal = _deal_of(champion, table.sha256, target) or msgspec.convert(config, Deal, from_attributes=True)
     rows = split_rows(y, valid_fraction=deal.valid_fraction, test_fraction=deal.test_fraction, seed=deal.seed).test
@@ -114,7 +165,7 @@ def _choose(
         table_sha256=table.sha256,
         deal=deal,
     )
-    return rows if _write(folder, content.getvalue(), facts) else None
+    return _write(folder, content.getvalue(), facts)
 
 
 def _write(folder: Path, rows: bytes, facts: Facts) -> bool:
@@ -161,16 +212,6 @@ def _deal_of(card: Card | None, table_sha256: str, target: str) -> Deal | None:
         return msgspec.convert(card.report.config, Deal)
     except msgspec.ValidationError:  # a card that something else wrote
         return None
-
-
-def _notes(champion: Card | None, facts: Facts, absent: Sequence[str]) -> tuple[str, ...]:
-    notes = [f"the held-out rows have no column {name!r}: it is missing in all of them" for name in absent]
-    if champion and not _has_never_seen(champion, facts):
-        notes.append(
-            f"version {champion.version} was not made with these held-out rows and may have been trained on some of "
-            "them, which favours it"
-        )
-    return tuple(notes)
 
 
 def _has_never_seen(champion: Card, facts: Facts) -> bool:

@@ -5,12 +5,14 @@ An object of n_rows, n_columns, columns and warnings; or of `error`, where the f
 
 from __future__ import annotations
 
-import os
 import sys
 
 import msgspec
+import polars as pl
 
 from contract.errors import CallerError
+from training.kinds import DATES, kind_of, unfit
+from training.retrain.stepping_back import step_back
 from training.table import read_table
 
 
@@ -21,7 +23,7 @@ def inspect(path: str) -> dict[str, object]:
         InvalidData: the file is no table.
     """
     table = read_table(path)
-    columns = [{"name": column.name, "dtype": str(column.dtype)} for column in table.frame]
+    columns = [{"name": column.name, "dtype": _type_of(column)} for column in table.frame]
     return {
         "type": "TableFacts",
         "n_rows": table.frame.height,
@@ -31,9 +33,16 @@ def inspect(path: str) -> dict[str, object]:
     }
 
 
+def _type_of(column: pl.Series) -> str:
+    """What a model can take a column for, be it the target or a feature; else `date`, or the reader's type."""
+    if kind := kind_of(column):
+        return kind
+    return "date" if unfit(column) == DATES else str(column.dtype)
+
+
 def main() -> None:
     """Print one JSON object."""
-    os.nice(19)
+    step_back()
     try:
         found = inspect(sys.argv[1])
     except CallerError as error:

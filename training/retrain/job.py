@@ -34,7 +34,7 @@ def retrain(order: Order, folder: Path) -> None:
     observer = EventObserver(folder)
     publisher = Publisher(Path(order.models))
     observer.stage("reading")
-    table = replace(read_table(order.table), source=order.dataset)
+    table = _table(order)
     target = order.target or table.target
     if target is None:
         raise InvalidData(f"a job must name the target, one of: {', '.join(table.frame.columns)}")
@@ -60,6 +60,14 @@ def retrain(order: Order, folder: Path) -> None:
             continue
         observer.succeeded(card.version, outcome)
         return
+
+
+def _table(order: Order) -> Table:
+    """The ordered table under its dataset's name, which is all that anybody else is to read of where it lies."""
+    try:
+        return replace(read_table(order.table), source=order.dataset)
+    except InvalidData as error:
+        raise InvalidData(str(error).replace(repr(order.table), repr(order.dataset))) from None
 
 
 def _champion(publisher: Publisher, model: str) -> tuple[Pointer | None, Artifact | None]:

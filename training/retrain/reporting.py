@@ -11,6 +11,7 @@ from contract.card import EpochRecord, Metrics
 from contract.decision import Finding, GateDecision
 from contract.job import Decided, Epoch, Event, Found, Outcome, Staged, Succeeded, append_event
 from training.run import Observer
+from training.stopping import is_finite
 
 EVERY_EPOCH = 1_000
 """So many epochs are told one by one; of later ones those that come at least `SPACING_S` after the last."""
@@ -30,6 +31,8 @@ class EventObserver(Observer):
         self._tell(Staged(time=now(), stage=name), name)
 
     def epoch(self, record: EpochRecord, max_epochs: int) -> None:
+        if not is_finite(record):  # a loss on its way to infinity, which JSON cannot hold; the run's end tells it
+            return
         seconds = time.monotonic() - self._began
         if record.epoch <= EVERY_EPOCH or record.epoch == max_epochs or seconds - self._last_told >= SPACING_S:
             self._last_told = seconds

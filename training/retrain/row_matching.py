@@ -11,18 +11,26 @@ from contract.errors import InvalidData
 from training.cells import plain_booleans, texts
 
 
-def match_rows(frame: pl.DataFrame, wanted: pl.DataFrame, features: Iterable[str], target: str) -> np.ndarray:
-    """The numbers of the rows of `frame` that are among `wanted`: int64, ascending.
+def match_rows(frame: pl.DataFrame, wanted: pl.DataFrame, features: Iterable[str]) -> np.ndarray:
+    """The numbers of the rows of `frame` that are like one of `wanted`: int64, ascending.
 
-    Rows are the same where their `features` are, of those that both frames have. Labels do not count, since they may
-    have been corrected, or poisoned. Of rows that are the same as k wanted ones at most k are given, those with the
-    same label first, then the first ones. Frames without a feature in common have no row in common.
+    Rows are alike where their `features` are, of those that both frames have. Labels do not count, since they may have
+    been corrected, or poisoned. Frames without a feature in common have no row in common.
     """
-    shared = [name for name in features if name in frame.columns and name in wanted.columns]
-    shared = [name for name in shared if holds_text(frame[name]) and holds_text(wanted[name])]
+    shared = _shared(frame, wanted, features)
     if not shared:
         return np.empty(0, np.int64)
-    wanted_rows, rows = (_codes(one, shared, target) for one in (wanted, frame))
+    return _keys(frame, shared).is_in(_keys(wanted, shared).implode()).arg_true().to_numpy().astype(np.int64)
+
+
+def match_as_many(frame: pl.DataFrame, wanted: pl.DataFrame, features: Iterable[str], target: str) -> np.ndarray:
+    """As `match_rows`, but of rows that are like k wanted ones at most k: those with the same label first."""
+    shared = _shared(frame, wanted, features)
+    if not shared:
+        return np.empty(0, np.int64)
+    wanted_rows, rows = (
+        pl.DataFrame({"key": _keys(one, shared), "label": _code(one[target])}) for one in (wanted, frame)
+    )
     per_key = wanted_rows.group_by("key").agg(pl.len().alias("n_wanted"))
     per_label = wanted_rows.group_by("key", "label").agg(pl.len().alias("n_labelled"))
     found = rows.with_row_index("row").join(per_key, on="key").join(per_label, on=["key", "label"], how="left")
@@ -42,10 +50,17 @@ def holds_text(column: pl.Series) -> bool:
     return True
 
 
-def _codes(frame: pl.DataFrame, features: Iterable[str], target: str) -> pl.DataFrame:
-    """For each row `key`, a hash of its features, and `label`, one of its label: both UInt64."""
-    cells = pl.DataFrame([_code(frame[name]).alias(name) for name in features])
-    return pl.DataFrame({"key": cells.hash_rows(seed=0), "label": _code(frame[target])})
+def _shared(frame: pl.DataFrame, wanted: pl.DataFrame, features: Iterable[str]) -> list[str]:
+    return [
+        name
+        for name in features
+        if name in frame.columns and name in wanted.columns and holds_text(frame[name]) and holds_text(wanted[name])
+    ]
+
+
+def _keys(frame: pl.DataFrame, features: Iterable[str]) -> pl.Series:
+    """For each row a hash of its features, UInt64."""
+    return pl.DataFrame([_code(frame[name]).alias(name) for name in features]).hash_rows(seed=0)
 
 
 def _code(column: pl.Series) -> pl.Series:

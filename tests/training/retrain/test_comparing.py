@@ -21,7 +21,7 @@ def drawn(n: int, mean: float, seed: int = 0) -> Scores:
 
 def test_the_metrics_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
-    p = rng.dirichlet([1, 1, 1], 50).astype(np.float64)
+    p = 0.97 * rng.dirichlet([1, 1, 1], 50) + MIN_PROBABILITY
     y = np.concatenate([[0, 1, 2], rng.integers(0, 3, 47)])
     one = Scores(p[np.arange(50), y], p.argmax(axis=1) == y)
     assert compare_log_loss(one, one, 0).champion == pytest.approx(log_loss(y, p))
@@ -78,7 +78,38 @@ def test_a_rare_class_weighs_as_much_as_a_common_one():
     good, bad = scores([0.9] * 100), scores([0.9] * 95 + [0.1] * 5)
     comparison = compare_balanced_accuracy(good, bad, classes, 0.01)
     assert (comparison.champion, comparison.challenger, comparison.worse_by) == (1, 0.5, 0.5)
-    assert comparison.low == comparison.high == 0.5
+    assert 0 < comparison.low < 0.5 <= comparison.high
+    assert not comparison.passed
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (50, 50, 1), (50, 50, 2), (50, 50, 3)])
+def test_a_few_wrong_answers_in_a_tiny_class_may_be_chance(sizes):
+    classes = np.repeat(np.arange(3), sizes)
+    good, bad = scores([0.9] * len(classes)), scores(np.where(classes == 2, 0.1, 0.9))
+    comparison = compare_balanced_accuracy(good, bad, classes, 0.01)
+    assert comparison.worse_by == pytest.approx(1 / 3)
+    assert comparison.low <= 0 < comparison.high
+    assert comparison.passed
+
+
+def test_many_tiny_classes_tell_together():
+    classes = np.arange(100)
+    good, bad = scores([0.9] * 100), scores([0.1] * 20 + [0.9] * 80)
+    comparison = compare_balanced_accuracy(good, bad, classes, 0.01)
+    assert 0 < comparison.low < 0.2 < comparison.high
+    assert not comparison.passed
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 3), (50, 50, 1), (200, 100, 3, 2), (1,) * 30, (2,) * 10])
+def test_answers_that_differ_at_random_are_seldom_worse(sizes):
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    rng = np.random.default_rng(0)
+    n_held = 0
+    for _ in range(60):
+        right = rng.random((2, len(classes))) < 0.85
+        good, bad = (scores(np.full(len(classes), 0.5), one) for one in right)
+        n_held += not compare_balanced_accuracy(good, bad, classes, 0.01).passed
+    assert n_held <= 5
 
 
 @pytest.mark.parametrize("n_rows", [400, MAX_BLOCKS * 10 + 3])

@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from contract.decision import Finding, GateDecision, GateLimits
+from tests.contract.origins import origin
 from tests.training.retrain.making import (
     QUICK,
     artifact,
@@ -29,6 +31,7 @@ from training.run import TrainedModel, train_model
 from training.table import Table
 
 LIMITS = GateLimits()
+
 IRIS, SPECIES = builtin("iris")
 
 
@@ -95,13 +98,13 @@ def test_shuffled_labels_are_held_back(lineage):
 
 def test_a_decision_tells_all_that_it_rests_on(flowers):
     finding = Finding(check="few_rows", detail="few", value=0.4, limit=0.5, refused=False)
-    frozen = replace(flowers.frozen, notes=("the champion has seen them",))
+    frozen = replace(flowers.frozen, notes=("rows are missing",))
     decision = decide(flowers.trained, flowers.champion, 9, frozen, LIMITS, [], [finding])
     assert (decision.champion, decision.sequence) == (4, 9)
     assert (decision.n_held_out, decision.held_out_sha256) == (30, frozen.sha256)
     assert decision.findings == (finding,)
     assert decision.notes == (
-        "the champion has seen them",
+        "rows are missing",
         "there are only 30 held-out rows, on which only large differences show",
     )
     assert decision.replay is None
@@ -137,6 +140,17 @@ def test_rows_that_cannot_be_answered_any_more_are_a_reason(flowers):
     assert "it could not answer 1 of 1 rows of recent requests" in decision.reasons
 
 
+def test_rows_that_the_champion_was_not_made_with_need_a_person(flowers):
+    """Else a table under another name would bring its own examiners."""
+    made = origin(fence=1)
+    of_lineage = replace_struct(made, gate=replace_struct(made.gate, held_out_sha256=flowers.frozen.sha256))
+    for number, one, passed in ((5, made, False), (6, of_lineage, True)):
+        champion = artifact(flowers.trained, number, one)
+        decision = decide(flowers.trained, champion, 9, flowers.frozen, LIMITS, [], ())
+        assert decision.passed is passed
+        assert all("a person must promote the first version that is" in reason for reason in decision.reasons)
+
+
 # Schemas that differ
 
 
@@ -151,10 +165,10 @@ def test_a_label_that_the_champion_does_not_know_counts_against_it(flowers):
     frame = IRIS.frame.with_columns(pl.col(SPECIES).replace("setosa", "iris setosa"))
     trained = train_model(table_of(frame), SPECIES, QUICK)
     rows = np.arange(0, 150, 5)
-    frozen = FrozenRows(HeldOut(frame[rows], rows), "0" * 64, (), is_new=False)
+    frozen = replace(flowers.frozen, held_out=HeldOut(frame[rows], rows))
     decision = decide(trained, flowers.champion, 9, frozen, LIMITS, [], ())
     log_loss, accuracy = decision.comparisons
-    assert log_loss.champion > 5
+    assert log_loss.champion > 1.5
     assert accuracy.champion <= 2 / 3
     assert 'labels added: "iris setosa"' in decision.schema_changes
 
@@ -162,7 +176,7 @@ def test_a_label_that_the_champion_does_not_know_counts_against_it(flowers):
 def test_a_champion_that_cannot_take_the_rows_is_a_reason(flowers):
     trained = train_model(table_of(IRIS.frame.drop("sepal_width")), SPECIES, QUICK)
     rows = np.arange(0, 150, 5)
-    frozen = FrozenRows(HeldOut(IRIS.frame.drop("sepal_width")[rows], rows), "0" * 64, (), is_new=False)
+    frozen = replace(flowers.frozen, held_out=HeldOut(IRIS.frame.drop("sepal_width")[rows], rows))
     decision = decide(trained, flowers.champion, 9, frozen, LIMITS, [], ())
     assert not decision.passed
     assert decision.comparisons == ()

@@ -6,34 +6,35 @@ standard output.
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import sys
 from pathlib import Path
 
-from contract.errors import CorruptArtifact, LitetError, NotFound
+from contract.errors import CorruptArtifact, LitetError
 from contract.repository import Repository
+from service.child import run_child
 
 REFUSED = 3
 MAX_S = 60
 
 
-def prove(models: Path, name: str, version: int) -> None:
-    """Nothing, where a worker can load the version. Blocks for about half a second.
+async def prove(models: Path, name: str, version: int) -> None:
+    """Nothing, where a worker can load the version. Takes about half a second.
 
     Raises:
         NotFound: there is no such version.
         CorruptArtifact: it cannot be loaded, or whoever tries does not survive it.
     """
-    Repository(models).card(name, version)
+    await asyncio.to_thread(Repository(models).card, name, version)
     command = [sys.executable, "-P", "-m", "service.proof", str(models), name, str(version)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=MAX_S, check=False)  # noqa: S603 # checked above
-    except subprocess.TimeoutExpired:
+        ended = await run_child(command, timeout_s=MAX_S)
+    except TimeoutError:
         raise CorruptArtifact(f"{name}/{version} must load within {MAX_S} s") from None
-    if done.returncode == REFUSED:
-        raise CorruptArtifact(done.stdout.decode("utf-8", "replace").strip())
-    if done.returncode:
-        raise CorruptArtifact(f"{name}/{version} must load without harm, got exit code {done.returncode}")
+    if ended.code == REFUSED:
+        raise CorruptArtifact(ended.output.decode("utf-8", "replace").strip())
+    if ended.code:
+        raise CorruptArtifact(f"{name}/{version} must load without harm, got exit code {ended.code}")
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
     models, name, version = sys.argv[1:]
     try:
         load_version(Repository(Path(models)), name, int(version))
-    except (LitetError, NotFound, OSError) as error:
+    except (LitetError, OSError) as error:
         sys.stdout.write(str(error))
         sys.exit(REFUSED)
 

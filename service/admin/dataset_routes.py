@@ -63,7 +63,12 @@ def dataset_routes(datasets: Datasets, audit: Audit) -> list[HTTPRouteHandler]:
         actor = actor_of(request)
 
         def witness(dataset: Dataset, is_new: bool) -> None:  # noqa: FBT001 # what a witness is shown
-            details: dict[str, Json] = {"version": dataset.version, "n_rows": dataset.n_rows, "is_new": is_new}
+            details: dict[str, Json] = {
+                "version": dataset.version,
+                "format": dataset.format,
+                "n_rows": dataset.n_rows,
+                "is_new": is_new,
+            }
             audit.record(actor, "dataset.upload", name, details)
 
         dataset, is_new = await datasets.receive(name, suffix, _blocks(request.receive), witness)
@@ -72,13 +77,18 @@ def dataset_routes(datasets: Datasets, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/datasets", summary="Datasets", responses=responses(401))
     async def list_datasets() -> DatasetList:
         """The uploaded datasets with their versions."""
-        found = await asyncio.to_thread(datasets.list)
-        named = [
-            NamedDataset(name=name, latest=datasets.latest(name), versions=versions) for name, versions in found.items()
-        ]
-        return DatasetList(datasets=named)
+        return await asyncio.to_thread(_list, datasets)
 
     return [upload, list_datasets]
+
+
+def _list(datasets: Datasets) -> DatasetList:
+    return DatasetList(
+        datasets=[
+            NamedDataset(name=name, latest=datasets.latest(name), versions=versions)
+            for name, versions in datasets.by_name().items()
+        ]
+    )
 
 
 def _suffix(headers: Iterable[tuple[bytes, bytes]]) -> Suffix:

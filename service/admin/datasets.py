@@ -1,20 +1,20 @@
-"""Uploaded tables on disk: versions that never change, named by the SHA-256 of their bytes.
+"""Uploaded tables on disk: versions whose bytes never change, named by their SHA-256.
 
-    datasets/<name>/<sha256>/table.csv    the bytes as they came
-    datasets/<name>/<sha256>/facts.json   what the trainer's reader found in them
+    datasets/<name>/<sha256>/table.csv    the bytes as they came; the suffix is the format they are said to have
+    datasets/<name>/<sha256>/facts.json   the format, and what the trainer's reader found in them
     datasets/<name>/latest                the version that was uploaded last
 
 A table is received aside, looked at by the trainer's interpreter (this process cannot read tables), and only then
-given its name.
+given its name. Bytes that come again as another format are read anew: their facts are replaced, and whoever was given
+the file under its old suffix keeps it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -22,24 +22,27 @@ from typing import Literal
 import msgspec
 
 from contract import durable
-from contract.errors import NotFound
+from contract.errors import CorruptArtifact, NotFound
 from contract.job import BUILTIN_DATASETS
 from contract.names import PATTERN, check_name
 from contract.staging import locked, staging_folder
-from service.errors import BodyTooLarge, Conflict, MalformedBody
+from service.admin.receiving import staged, write_blocks
+from service.errors import Conflict
+
+logger = logging.getLogger(__name__)
 
 TABLE = "table"
 FACTS_FILE = "facts.json"
 LATEST_FILE = "latest"
 MIN_PREFIX = 8
 """Fewer digits of a SHA-256 are no name for a version."""
-BLOCK_BYTES = 2**20
+SHA256 = re.compile("[0-9a-f]{64}")
 
 Suffix = Literal[".csv", ".tsv", ".parquet", ".arrow"]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """A column of a table; `dtype` is the reader's word for its type."""
+    """A column of a table. `dtype` is what a model can take it for: numeric, categorical or date, or else its type."""
 
     name: str
     dtype: str
@@ -68,8 +71,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-Inspect = Callable[[Path], TableFacts]
-"""What a file holds. Raises InvalidData where it is no table."""
+Inspect = Callable[[Path], Awaitable[TableFacts]]
+"""What a file holds. Raises InvalidData where it is no table. Nobody reads it any more once this is over."""
 Witness = Callable[[Dataset, bool], None]
 """Is shown a dataset, and whether it is new, before it counts."""
 
@@ -100,16 +103,17 @@ class Datasets:
         """
         if check_name(name) in BUILTIN_DATASETS:
             raise Conflict(f"a dataset must not have the name of a built-in table, got {name!r}")
-        with contextlib.ExitStack() as cleanup:
-            await asyncio.to_thread(durable.make_folder, self._folder)
-            staging = await asyncio.to_thread(cleanup.enter_context, staging_folder(self._folder))
-            path = staging / f"{TABLE}{suffix}"
-            sha256 = await self._write(path, blocks)
-            async with self._turn:  # a reader takes several times a table's size in memory
-                return await asyncio.to_thread(self._accept, name, staging, suffix, sha256, witness)
+        await asyncio.to_thread(durable.make_folder, self._folder)
+        async with staged(self._folder) as staging:
+            table = f"{TABLE}{suffix}"
+            sha256 = await write_blocks(staging, table, blocks, max_bytes=self._max_bytes)
+            dataset = await staging.run(self._known, name, sha256)
+            if dataset is None or dataset.format != suffix:
+                dataset = await self._describe(name, sha256, suffix, staging.path / table)
+            return await staging.run(self._accept, dataset, staging.path, witness)
 
-    def list(self) -> dict[str, list[Dataset]]:
-        """All versions by name, oldest first."""
+    def by_name(self) -> dict[str, list[Dataset]]:
+        """All versions that can be read, oldest first."""
         if not self._folder.is_dir():
             return {}
         # The root of a volume may hold what is no dataset, such as lost+found.
@@ -124,85 +128,98 @@ class Datasets:
 
         Raises:
             NotFound: there is no such dataset or version, or several begin so.
+            CorruptArtifact: what is written down of it is damaged.
         """
-        check_name(name)
-        wanted = self.latest(name) if version is None else version
-        found = [one for one in self._versions(name) if wanted and one.version.startswith(wanted)]
-        if len(found) != 1 or len(wanted or "") < MIN_PREFIX:
-            known = ", ".join([*self.list(), *BUILTIN_DATASETS])
+        wanted = (self.latest(name) if version is None else version) or ""
+        found = [one for one in self._names_of_versions(check_name(name)) if one.startswith(wanted)]
+        dataset = self._read(name, found[0]) if len(found) == 1 and len(wanted) >= MIN_PREFIX else None
+        if dataset is None:
+            known = ", ".join([*self.by_name(), *BUILTIN_DATASETS])
             what = f"{name!r}" + (f" in version {version[:80]!r}" if version is not None else "")
             raise NotFound(f"a dataset must be uploaded or built in ({known}), got {what}")
-        return found[0], self._folder / name / found[0].version / f"{TABLE}{found[0].format}"
+        return dataset, self._folder / name / dataset.version / f"{TABLE}{dataset.format}"
 
     def latest(self, name: str) -> str | None:
         """The SHA-256 of the version that was uploaded last; None where there is none."""
         try:
-            return (self._folder / check_name(name) / LATEST_FILE).read_text("ascii")
-        except FileNotFoundError:
+            return (self._folder / check_name(name) / LATEST_FILE).read_text("ascii", "replace")
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
-    async def _write(self, path: Path, blocks: AsyncIterator[bytes]) -> str:
-        """Write what comes to a new file; its SHA-256."""
-        digest, size = hashlib.sha256(), 0
-        with path.open("xb") as file:
-            async for block in _gathered(blocks):
-                size += len(block)
-                if size > self._max_bytes:
-                    raise BodyTooLarge(f"a dataset must have at most {self._max_bytes} bytes")
-                await asyncio.to_thread(digest.update, block)
-                await asyncio.to_thread(file.write, block)
-            await asyncio.to_thread(file.flush)
-            await asyncio.to_thread(os.fsync, file.fileno())
-        if not size:
-            raise MalformedBody("a dataset must have columns and rows, got an empty body")
-        return digest.hexdigest()
-
-    def _accept(self, name: str, staging: Path, suffix: Suffix, sha256: str, witness: Witness) -> tuple[Dataset, bool]:
-        folder = self._folder / name
-        dataset = self._version(name, sha256) or self._describe(name, staging, suffix, sha256)
-        durable.make_folder(folder)
-        with locked(folder), staging_folder(folder, within_lock=True) as aside:
-            is_new = not (folder / sha256).exists()  # asked under the lock: the same bytes may come twice at once
-            witness(dataset, is_new)
-            if is_new:
-                durable.rename_folder(staging, folder / sha256)
-            durable.replace_file(folder / LATEST_FILE, sha256.encode(), aside=aside / LATEST_FILE)
-        return dataset, is_new
-
-    def _describe(self, name: str, staging: Path, suffix: Suffix, sha256: str) -> Dataset:
-        """Have the table looked at, and write down beside it what was found."""
-        path = staging / f"{TABLE}{suffix}"
-        facts = self._inspect(path)
-        dataset = Dataset(
+    async def _describe(self, name: str, sha256: str, suffix: Suffix, path: Path) -> Dataset:
+        async with self._turn:  # a reader takes several times a table's size in memory
+            facts = await self._inspect(path)
+        status = await asyncio.to_thread(path.stat)
+        return Dataset(
             name=name,
             version=sha256,
             format=suffix,
-            size_bytes=path.stat().st_size,
+            size_bytes=status.st_size,
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             **msgspec.structs.asdict(facts),
         )
-        durable.write_file(staging / FACTS_FILE, msgspec.json.encode(dataset))
-        durable.sync_folder(staging)
-        return dataset
 
-    def _version(self, name: str, sha256: str) -> Dataset | None:
-        return next((one for one in self._versions(name) if one.version == sha256), None)
+    def _accept(self, dataset: Dataset, staging: Path, witness: Witness) -> tuple[Dataset, bool]:
+        folder = self._folder / dataset.name
+        version = folder / dataset.version
+        durable.make_folder(folder)
+        with locked(folder), staging_folder(folder, within_lock=True) as aside:
+            # Asked under the lock: the same bytes may come twice at once, and versions may be deleted.
+            is_new, known = not version.exists(), self._known(dataset.name, dataset.version)
+            if known and known.format == dataset.format:
+                dataset = known
+            witness(dataset, is_new)
+            if is_new:
+                durable.write_file(staging / FACTS_FILE, msgspec.json.encode(dataset))
+                durable.sync_folder(staging)
+                durable.rename_folder(staging, version)
+            elif dataset != known:
+                _replace_facts(version, dataset, staging, aside)
+            durable.replace_file(folder / LATEST_FILE, dataset.version.encode(), aside=aside / LATEST_FILE)
+        return dataset, is_new
 
     def _versions(self, name: str) -> Iterator[Dataset]:
-        for path in (self._folder / name).glob(f"*/{FACTS_FILE}"):
-            if not path.parent.name.startswith("."):
-                yield msgspec.json.decode(path.read_bytes(), type=Dataset)
+        return filter(None, (self._known(name, version) for version in self._names_of_versions(name)))
+
+    def _names_of_versions(self, name: str) -> list[str]:
+        try:
+            return [path.name for path in (self._folder / name).iterdir() if SHA256.fullmatch(path.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _known(self, name: str, version: str) -> Dataset | None:
+        """A version; None where it is not there or damaged, which the log then says: it is not the others' trouble."""
+        try:
+            return self._read(name, version)
+        except CorruptArtifact as error:
+            logger.error("a dataset was passed over", extra={"error": str(error)})  # noqa: TRY400 # no fault of ours
+            return None
+
+    def _read(self, name: str, version: str) -> Dataset | None:
+        """A version; None where it is not there.
+
+        Raises:
+            CorruptArtifact: what is written down of it is damaged.
+        """
+        try:
+            dataset = msgspec.json.decode((self._folder / name / version / FACTS_FILE).read_bytes(), type=Dataset)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise CorruptArtifact(
+                f"the facts of the dataset {name}/{version} must be readable: {reason}; upload it again, or delete it"
+            ) from error
+        if (dataset.name, dataset.version) != (name, version):
+            raise CorruptArtifact(
+                f"the facts of the dataset {name}/{version} must name it, got {dataset.name}/{dataset.version}"
+            )
+        return dataset
 
 
-async def _gathered(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in blocks large enough to be worth a thread's turn."""
-    waiting: list[bytes] = []
-    size = 0
-    async for block in blocks:
-        waiting.append(block)
-        size += len(block)
-        if size >= BLOCK_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+def _replace_facts(version: Path, dataset: Dataset, staging: Path, aside: Path) -> None:
+    """Have a version read as `dataset` says: the same bytes come to lie under another suffix first."""
+    table = f"{TABLE}{dataset.format}"
+    (staging / table).replace(version / table)
+    durable.sync_folder(version)
+    durable.replace_file(version / FACTS_FILE, msgspec.json.encode(dataset), aside=aside / FACTS_FILE)

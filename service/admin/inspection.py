@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from contract.errors import InvalidData
 from service.admin.datasets import TableFacts
 from service.admin.trainer import trainer_environment
+from service.child import run_child
 from service.errors import TrainerUnavailable
 
 MODULE = "training.retrain.inspection"
@@ -22,30 +22,24 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
-def inspect_table(python: str, path: Path) -> TableFacts:
-    """What a file holds. Blocks: for threads.
+async def inspect_table(python: str, path: Path) -> TableFacts:
+    """What a file holds. Once this is over, cancelled or not, nobody reads the file.
 
     Raises:
         InvalidData: it is no table, or takes too long to read.
         TrainerUnavailable: the interpreter cannot read tables.
     """
+    command = [python, "-P", "-m", MODULE, str(path)]
     try:
-        done = subprocess.run(  # noqa: S603 # nothing in it comes from a caller
-            [python, "-P", "-m", MODULE, str(path)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=trainer_environment(),
-            timeout=MAX_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        ended = await run_child(command, timeout_s=MAX_S, environment=trainer_environment())
+    except TimeoutError:
         raise InvalidData(f"a dataset must be readable within {MAX_S} s") from None
     except OSError as error:
         raise TrainerUnavailable(f"the trainer's interpreter must start: {error}") from error
     try:
-        found = msgspec.json.decode(done.stdout, type=TableFacts | Refusal)
+        found = msgspec.json.decode(ended.output, type=TableFacts | Refusal)
     except msgspec.DecodeError as error:
-        words = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
+        words = ended.errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
         raise TrainerUnavailable(f"the trainer must be able to read tables (litet[train]), got: {words}") from error
     if isinstance(found, Refusal):
         raise InvalidData(found.error)

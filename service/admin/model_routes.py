@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +18,19 @@ from contract.decision import GateDecision
 from contract.errors import CorruptArtifact, LitetError, NotFound
 from contract.publishing import Publisher
 from contract.repository import Pointer
-from service.admin.audit import Audit, Entry, verify
+from service.admin.audit import Audit, Entry
+from service.admin.audit import verify as verify_log
 from service.admin.authentication import actor_of
 from service.problems import responses
 from service.proof import prove
 
+logger = logging.getLogger(__name__)
+
+MAX_REASON = 200
+
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="At most so many")]
+Before = Annotated[int | None, QueryParameter(ge=1, description="Only entries whose sequence is below")]
+Verify = Annotated[bool, QueryParameter(description="Whether to read the whole log and check its chain")]
 
 
 class HeldOutMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +65,19 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
     versions: list[Version]
 
 
-class AuditLog(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries, newest first, and whether the whole log is as it was written: else the first line that does not fit."""
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the whole log is as it was written: `n_entries` are; the line `broken_at` is the first that is not."""
 
     intact: bool
     broken_at: int | None
     reason: str | None
     n_entries: int
+
+
+class AuditLog(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries, newest first; `chain` is null where it was not asked for."""
+
+    chain: Chain | None
     entries: list[Entry]
 
 
@@ -82,13 +97,11 @@ def model_routes(publisher: Publisher, audit: Audit, audit_folder: Path) -> list
     )
     async def promote(request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]) -> Pointer:
         """Let a version serve. It is loaded in a process of its own before; all workers follow within a second."""
-
-        def act() -> Pointer:
-            prove(publisher.root, name, version)
-            audit.record(actor_of(request), "model.promote", f"{name}/{version}", {})
-            return publisher.promote(name, version)
-
-        return await asyncio.to_thread(act)
+        await prove(publisher.root, name, version)
+        subject, actor = f"{name}/{version}", actor_of(request)
+        return await asyncio.to_thread(
+            _record, audit, actor, "model.promote", subject, lambda: publisher.promote(name, version)
+        )
 
     @post(
         "/models/{name:str}/rollback",
@@ -98,27 +111,48 @@ def model_routes(publisher: Publisher, audit: Audit, audit_folder: Path) -> list
     )
     async def roll_back(request: Request[Any, Any, Any], name: FromPath[str]) -> Pointer:
         """Let the version that served before serve again; a second call goes one further back."""
-
-        def act() -> Pointer:
-            pointer = publisher.current(name)
-            audit.record(actor_of(request), "model.roll_back", f"{name}/{pointer.version}", {})
-            return publisher.roll_back(name, pointer.version)
-
-        return await asyncio.to_thread(act)
+        return await asyncio.to_thread(_roll_back, publisher, audit, actor_of(request), name)
 
     @get("/audit", summary="Audit log", responses=responses(401))
-    async def show_audit(limit: Limit = 100) -> AuditLog:
-        """The latest entries of the audit log, and whether its chain is unbroken."""
-        verdict = await asyncio.to_thread(verify, audit_folder)
-        return AuditLog(
-            intact=verdict.broken_at is None,
-            broken_at=verdict.broken_at,
-            reason=verdict.reason,
-            n_entries=verdict.n_entries,
-            entries=await asyncio.to_thread(audit.entries, limit),
-        )
+    async def show_audit(limit: Limit = 100, before: Before = None, verify: Verify = False) -> AuditLog:  # noqa: FBT002 # a query parameter
+        """The latest entries of the audit log. With `before`, the sequence of the last one seen, those that follow."""
+        chain = await asyncio.to_thread(_check, audit_folder) if verify else None
+        return AuditLog(chain=chain, entries=await asyncio.to_thread(audit.entries, limit, before))
 
     return [list_versions, promote, roll_back, show_audit]
+
+
+def _roll_back(publisher: Publisher, audit: Audit, actor: str, name: str) -> Pointer:
+    pointer = publisher.current(name)
+    if not pointer.previous:
+        raise NotFound(f"a rollback needs an earlier version, got none before {name}/{pointer.version}")
+    publisher.read(name, pointer.previous[-1])
+    subject = f"{name}/{pointer.version}"
+    return _record(audit, actor, "model.roll_back", subject, lambda: publisher.roll_back(name, pointer.version))
+
+
+def _record(audit: Audit, actor: str, action: str, subject: str, act: Callable[[], Pointer]) -> Pointer:
+    """Record an act and do it, in this order. Where it then fails, a second entry says so."""
+    audit.record(actor, action, subject, {})
+    try:
+        return act()
+    except (LitetError, OSError) as error:
+        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
+        try:
+            audit.record(actor, f"{action}.failed", subject, {"reason": reason[:MAX_REASON]})
+        except OSError:  # what the act itself failed of is what its caller has to know
+            logger.exception("the audit log cannot be written", extra={"action": action, "subject": subject})
+        raise
+
+
+def _check(audit_folder: Path) -> Chain:
+    verdict = verify_log(audit_folder)
+    return Chain(
+        intact=verdict.broken_at is None,
+        broken_at=verdict.broken_at,
+        reason=verdict.reason,
+        n_entries=verdict.n_entries,
+    )
 
 
 def _versions(publisher: Publisher, name: str) -> Versions:

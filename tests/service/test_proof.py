@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,23 +14,25 @@ from contract.publishing import Publisher
 from service import proof
 from service.proof import prove
 
+PATIENCE_S = 30
+
 
 def test_a_version_that_loads_is_proven(publisher: Publisher, foundry: Any) -> None:
     foundry.publish(publisher, promote=False)
-    prove(publisher.root, "iris", 1)
+    asyncio.run(prove(publisher.root, "iris", 1))
 
 
 def test_a_version_that_is_not_there_is_not_found(publisher: Publisher, foundry: Any) -> None:
     foundry.publish(publisher)
     for name, version in (("iris", 2), ("none", 1)):
         with pytest.raises(NotFound):
-            prove(publisher.root, name, version)
+            asyncio.run(prove(publisher.root, name, version))
 
 
 def test_a_version_that_does_not_load_is_refused_with_the_reason(publisher: Publisher, foundry: Any) -> None:
     foundry.publish(publisher, model=foundry.model(foundry.numeric(), seed=5), promote=False)
     with pytest.raises(CorruptArtifact, match="must give its card's logits within"):
-        prove(publisher.root, "iris", 1)
+        asyncio.run(prove(publisher.root, "iris", 1))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ def test_a_version_that_kills_whoever_loads_it_is_refused(
     python.chmod(0o755)
     monkeypatch.setattr(proof.sys, "executable", str(python))
     with pytest.raises(CorruptArtifact, match=words):
-        prove(publisher.root, "iris", 1)
+        asyncio.run(prove(publisher.root, "iris", 1))
 
 
 def test_a_version_that_takes_for_ever_is_refused(
@@ -56,4 +61,26 @@ def test_a_version_that_takes_for_ever_is_refused(
     monkeypatch.setattr(proof.sys, "executable", str(python))
     monkeypatch.setattr(proof, "MAX_S", 0.1)
     with pytest.raises(CorruptArtifact, match="must load within"):
-        prove(publisher.root, "iris", 1)
+        asyncio.run(prove(publisher.root, "iris", 1))
+
+
+def test_a_proof_that_nobody_waits_for_any_more_ends(
+    publisher: Publisher, foundry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foundry.publish(publisher)
+    held, python = tmp_path / "held", tmp_path / "python"
+    os.mkfifo(held)
+    python.write_text(f"#!/bin/sh\nexec 3>{held}\nsleep 600\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(proof.sys, "executable", str(python))
+
+    async def run() -> None:
+        proving = asyncio.create_task(prove(publisher.root, "iris", 1))
+        with await asyncio.to_thread(held.open, "rb") as holders:
+            proving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await proving
+            assert await asyncio.to_thread(holders.read) == b""
+
+    asyncio.run(run())

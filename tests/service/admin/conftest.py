@@ -131,8 +131,8 @@ class Admin:
 
     def audit(self) -> list[tuple[str, str, str]]:
         """Actor, action and subject of each entry, oldest first."""
-        log = self.get("/audit").json()
-        assert log["intact"], log
+        log = self.get("/audit", params={"verify": True}).json()
+        assert log["chain"]["intact"], log
         return [(entry["actor"], entry["action"], entry["subject"]) for entry in reversed(log["entries"])]
 
     def poll(self) -> None:

@@ -6,20 +6,26 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contract.errors import NotFound
+from contract.errors import CorruptArtifact, InvalidData, NotFound
 from contract.staging import STAGING_PREFIX
-from service.admin.datasets import Column, Datasets, TableFacts
+from service.admin import inspection
+from service.admin.datasets import Column, Dataset, Datasets, TableFacts
+from service.admin.inspection import inspect_table
 from service.errors import MalformedBody
 
 CSV = b"a,b\n1,x\n2,y\n"
 OTHER = b"a,b,c\n1,x,z\n"
+PATIENCE_S = 30
 SHA256 = hashlib.sha256(CSV).hexdigest()
 
 
@@ -190,7 +196,7 @@ def test_a_full_disk_is_a_problem_of_its_own_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state))
 
     with monkeypatch.context() as patch:
-        patch.setattr("service.admin.datasets.os.fsync", full)
+        patch.setattr("service.admin.receiving.os.fsync", full)
         answer = admin.put("/datasets/flowers", CSV)
     assert answer.status_code == 507
     assert answer.json()["type"] == "urn:litet:problem:storage-failed"
@@ -215,8 +221,15 @@ def test_what_a_killed_upload_left_is_swept_up_by_the_next(admin: Any, state: Pa
     assert leftovers(state) == []
 
 
-def facts(_path: Path) -> TableFacts:
-    return TableFacts(n_rows=1, n_columns=1, columns=(Column(name="a", dtype="String"),), warnings=())
+async def facts(_path: Path) -> TableFacts:
+    return TableFacts(n_rows=1, n_columns=1, columns=(Column(name="a", dtype="numeric"),), warnings=())
+
+
+async def upload(datasets: Datasets, content: bytes) -> None:
+    async def blocks() -> AsyncIterator[bytes]:
+        yield content
+
+    await datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None)
 
 
 def test_an_upload_whose_client_hangs_up_leaves_nothing(tmp_path: Path) -> None:
@@ -229,20 +242,14 @@ def test_an_upload_whose_client_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(MalformedBody):
         asyncio.run(datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None))
     assert leftovers(tmp_path) == []
-    assert datasets.list() == {}
+    assert datasets.by_name() == {}
 
 
 def test_a_version_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None:
     datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
 
-    async def upload(content: bytes) -> None:
-        async def blocks() -> AsyncIterator[bytes]:
-            yield content
-
-        await datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None)
-
     for content in (OTHER, CSV):
-        asyncio.run(upload(content))
+        asyncio.run(upload(datasets, content))
     for version in (None, SHA256, SHA256[:8]):
         found, path = datasets.find("flowers", version)
         assert found.version == SHA256
@@ -250,3 +257,150 @@ def test_a_version_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None
     for name, version in (("flowers", SHA256[:7]), ("flowers", "0" * 64), ("flowers", ""), ("trees", None)):
         with pytest.raises(NotFound, match=r"\(flowers, iris, wine, breast_cancer, digits\)"):
             datasets.find(name, version)
+
+
+def test_bytes_that_come_again_as_another_format_are_read_anew(admin: Any, theatre: Any, state: Path) -> None:
+    """A wrong Content-Type can be corrected; whoever was given the file under its old name still finds it."""
+    wrong = admin.put("/datasets/flowers", CSV, "text/tab-separated-values").json()
+    answer = admin.put("/datasets/flowers", CSV)
+    assert (answer.status_code, answer.json()["format"], answer.json()["version"]) == (200, ".csv", SHA256)
+    assert theatre.inspections() == 2
+    (listed,) = admin.get("/datasets").json()["datasets"]
+    assert listed == {"name": "flowers", "latest": SHA256, "versions": [answer.json()]}
+    folder = state / "datasets" / "flowers" / SHA256
+    assert (folder / f"table{wrong['format']}").read_bytes() == (folder / "table.csv").read_bytes() == CSV
+    assert leftovers(state) == []
+    assert admin.put("/datasets/flowers", CSV).json() == answer.json()
+    assert theatre.inspections() == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"{", b"\xff", b"[" * 100_000, b'{"name": "trees"}', None],
+    ids=["cut", "no text", "deep", "short", "folder"],
+)
+def test_a_damaged_version_is_no_trouble_of_the_others(
+    admin: Any, state: Path, caplog: pytest.LogCaptureFixture, damage: bytes | None
+) -> None:
+    first = admin.put("/datasets/flowers", OTHER).json()
+    second = admin.put("/datasets/flowers", CSV).json()
+    path = state / "datasets" / "flowers" / SHA256 / "facts.json"
+    path.unlink()
+    path.mkdir() if damage is None else path.write_bytes(damage)
+    (listed,) = admin.get("/datasets").json()["datasets"]
+    assert listed["versions"] == [first]
+    assert f"flowers/{SHA256}" in str([vars(record) for record in caplog.records])
+    assert admin.retrain(dataset="flowers", dataset_version=first["version"], target="a").status_code == 202
+    assert admin.retrain(dataset="trees").status_code == 404
+    answer = admin.retrain(dataset="flowers")
+    assert (answer.status_code, str(state) in answer.text) == (503, False)
+    if damage is not None:
+        answer = admin.put("/datasets/flowers", CSV)
+        assert (answer.status_code, answer.json() | {"created_at": ""}) == (200, second | {"created_at": ""})
+        assert len(admin.get("/datasets").json()["datasets"][0]["versions"]) == 2
+
+
+def test_a_damaged_version_is_an_error_where_it_is_asked_for(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
+    asyncio.run(upload(datasets, CSV))
+    path = tmp_path / "datasets" / "flowers" / SHA256 / "facts.json"
+    path.write_bytes(path.read_bytes().replace(b"flowers", b"trees"))
+    for version in (None, SHA256[:8]):
+        with pytest.raises(CorruptArtifact, match=rf"flowers/{SHA256} must name it, got trees/{SHA256}"):
+            datasets.find("flowers", version)
+
+
+def test_versions_that_were_deleted_are_not_missed(admin: Any, state: Path) -> None:
+    admin.put("/datasets/flowers", CSV)
+    other = admin.put("/datasets/flowers", OTHER).json()
+    folder = state / "datasets" / "flowers"
+    shutil.rmtree(folder / other["version"])
+    (listed,) = admin.get("/datasets").json()["datasets"]
+    assert [one["version"] for one in listed["versions"]] == [SHA256]
+    assert admin.retrain(dataset="flowers").status_code == 404
+    assert admin.put("/datasets/flowers", OTHER).status_code == 201
+    (folder / "latest").write_bytes(b"\xff")
+    assert admin.retrain(dataset="flowers").status_code == 404
+    shutil.rmtree(folder)
+    assert admin.get("/datasets").json() == {"datasets": []}
+
+
+def test_a_version_that_is_deleted_while_its_bytes_come_again_is_there_afterwards(tmp_path: Path) -> None:
+    async def facts_at_a_bad_moment(path: Path) -> TableFacts:
+        shutil.rmtree(tmp_path / "datasets" / "flowers" / SHA256)
+        return await facts(path)
+
+    folder = tmp_path / "datasets"
+    asyncio.run(upload(Datasets(folder, facts, max_bytes=100), CSV))
+
+    async def run() -> None:
+        datasets = Datasets(folder, facts_at_a_bad_moment, max_bytes=100)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            yield CSV
+
+        _, is_new = await datasets.receive("flowers", ".tsv", blocks(), lambda _dataset, _is_new: None)
+        assert is_new
+        assert datasets.find("flowers", None)[1].read_bytes() == CSV
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_upload_ends_its_reader_and_only_then_leaves_nothing(tmp_path: Path) -> None:
+    held, trainer = tmp_path / "held", tmp_path / "trainer"
+    os.mkfifo(held)
+    trainer.write_text(f"#!/bin/sh\nexec 3>{held}\nsleep 600\n")
+    trainer.chmod(0o755)
+    datasets = Datasets(tmp_path / "datasets", partial(inspect_table, str(trainer)), max_bytes=100)
+
+    async def run() -> None:
+        uploading = asyncio.create_task(upload(datasets, CSV))
+        with await asyncio.to_thread(held.open, "rb") as holders:
+            uploading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await uploading
+            assert await asyncio.to_thread(holders.read) == b""
+        assert leftovers(tmp_path) == []
+        assert datasets.by_name() == {}
+
+    asyncio.run(run())
+
+
+def test_a_table_that_takes_too_long_to_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "MAX_S", 0.1)
+    trainer = tmp_path / "trainer"
+    trainer.write_text("#!/bin/sh\nexec sleep 60\n")
+    trainer.chmod(0o755)
+    datasets = Datasets(tmp_path / "datasets", partial(inspect_table, str(trainer)), max_bytes=100)
+    with pytest.raises(InvalidData, match=r"must be readable within 0\.1 s"):
+        asyncio.run(upload(datasets, CSV))
+    assert leftovers(tmp_path) == []
+
+
+def test_an_upload_cancelled_while_it_is_accepted_is_accepted_all_the_same(tmp_path: Path) -> None:
+    """The folder that is being renamed is not removed under whoever renames it."""
+    datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
+    accepting, go = threading.Event(), threading.Event()
+
+    def witness(_dataset: Dataset, _is_new: bool) -> None:  # what a witness is shown
+        accepting.set()
+        assert go.wait(PATIENCE_S)
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield CSV
+
+    async def run() -> None:
+        uploading = asyncio.create_task(datasets.receive("flowers", ".csv", blocks(), witness))
+        await asyncio.to_thread(accepting.wait)
+        uploading.cancel()
+        await asyncio.sleep(0)
+        uploading.cancel()  # as a loop that ends does with what it finds
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await uploading
+
+    asyncio.run(run())
+    _, path = datasets.find("flowers", None)
+    assert path.read_bytes() == CSV
+    assert leftovers(tmp_path) == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contract.errors import Superseded
 from contract.publishing import Publisher
 
 ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
@@ -63,6 +66,7 @@ def test_a_rollback_needs_an_earlier_version(admin: Any) -> None:
     answer = admin.post("/models/iris/rollback")
     assert answer.status_code == 404
     assert "got none before iris/1" in answer.json()["detail"]
+    assert admin.audit() == []
 
 
 @pytest.mark.parametrize("content", [b"no model", b""])
@@ -72,7 +76,7 @@ def test_a_version_that_cannot_be_loaded_is_not_promoted(
     foundry.publish(publisher, seed=1, model=content, promote=False)
     answer = admin.post("/models/iris/versions/2/promote")
     assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:litet:problem:refused-version"
+    assert answer.json()["type"] == "urn:litet:problem:unusable-artifact"
     assert publisher.current("iris").version == 1
     assert admin.audit() == []
     assert serving(admin) == 1
@@ -90,18 +94,62 @@ def test_an_act_without_an_audit_entry_is_not_done(
     assert publisher.current("iris").version == 2
 
 
-def test_the_audit_log_is_shown_newest_first_and_says_where_it_is_broken(admin: Any, state: Path) -> None:
+@pytest.mark.parametrize(("act", "action"), [("versions/1/promote", "model.promote"), ("rollback", "model.roll_back")])
+def test_an_act_that_fails_once_it_is_recorded_is_recorded_as_failed(
+    admin: Any, publisher: Publisher, foundry: Any, monkeypatch: pytest.MonkeyPatch, act: str, action: str
+) -> None:
+    foundry.publish(publisher, seed=1)
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("contract.publishing.Publisher._point", full)
+        answer = admin.post(f"/models/iris/{act}")
+    assert answer.status_code == 507
+    subject = "iris/1" if action == "model.promote" else "iris/2"
+    assert admin.audit() == [("ops", action, subject), ("ops", f"{action}.failed", subject)]
+    (last,) = admin.get("/audit", params={"limit": 1}).json()["entries"]
+    assert last["details"] == {"reason": "No space left on device"}
+
+
+def test_a_failure_that_cannot_be_recorded_is_still_told(
+    admin: Any, publisher: Publisher, foundry: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foundry.publish(publisher, seed=1)
+
+    def overtaken(*_: object) -> None:
+        (state / "audit.jsonl").unlink()
+        (state / "audit.jsonl").mkdir()
+        raise Superseded("somebody else was faster")
+
+    monkeypatch.setattr("contract.publishing.Publisher.roll_back", overtaken)
+    answer = admin.post("/models/iris/rollback")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "somebody else was faster")
+
+
+def test_the_audit_log_is_shown_newest_first_page_by_page(admin: Any) -> None:
     for note in ("fail", "fail", "fail"):
         admin.wait(admin.order(note))
     log = admin.get("/audit", params={"limit": 2}).json()
-    assert (log["intact"], log["broken_at"], log["reason"], log["n_entries"]) == (True, None, None, 6)
+    assert log["chain"] is None
     assert [entry["sequence"] for entry in log["entries"]] == [6, 5]
     assert [entry["actor"] for entry in log["entries"]] == ["litet", "ops"]
+    log = admin.get("/audit", params={"limit": 3, "before": 5}).json()
+    assert [entry["sequence"] for entry in log["entries"]] == [4, 3, 2]
+    assert admin.get("/audit", params={"before": 1}).json()["entries"] == []
+    assert admin.get("/audit", params={"before": 0}).status_code == 400
+
+
+def test_the_audit_log_says_where_it_is_broken_if_asked_to(admin: Any, state: Path) -> None:
+    admin.wait(admin.order("fail"))
+    log = admin.get("/audit", params={"verify": True}).json()
+    assert log["chain"] == {"intact": True, "broken_at": None, "reason": None, "n_entries": 2}
     path = state / "audit.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"actor":"ops"', b'"actor":"eve"', 1))
-    log = admin.get("/audit").json()
-    assert (log["intact"], log["broken_at"]) == (False, 1)
-    assert log["reason"]
+    chain = admin.get("/audit", params={"verify": True}).json()["chain"]
+    assert (chain["intact"], chain["broken_at"], chain["n_entries"]) == (False, 1, 0)
+    assert chain["reason"]
 
 
 def test_the_wrong_key_gets_nowhere(admin: Any) -> None:
@@ -117,3 +165,4 @@ def test_a_version_that_was_deleted_cannot_be_rolled_back_to(admin: Any, publish
     shutil.rmtree(publisher.root / "iris" / "1")
     assert admin.post("/models/iris/rollback").status_code == 404
     assert publisher.current("iris").version == 2
+    assert admin.audit() == []

@@ -31,7 +31,7 @@ async def read_json_body(headers: Headers, receive: Receive, max_bytes: int) -> 
         if name == b"content-type":
             content_type = value
         elif name == b"content-length":
-            declared = int(value[:MAX_DIGITS]) if value.isdigit() else 0
+            declared = _number(value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedBody("a body must be sent without Content-Encoding")
     if content_type != JSON and content_type.partition(b";")[0].strip().lower() != JSON:
@@ -39,6 +39,15 @@ async def read_json_body(headers: Headers, receive: Receive, max_bytes: int) -> 
     if declared > max_bytes:
         raise _too_large(max_bytes)
     return await _receive(receive, max_bytes)
+
+
+def declared_bytes(headers: Headers) -> int:
+    """How long a body is said to be; 0 where nothing is said."""
+    return next((_number(value) for name, value in headers if name == b"content-length"), 0)
+
+
+def _number(value: bytes) -> int:
+    return int(value[:MAX_DIGITS]) if value.isdigit() else 0
 
 
 async def _receive(receive: Receive, max_bytes: int) -> bytes:

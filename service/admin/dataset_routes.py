@@ -18,6 +18,7 @@ from service.admin.audit import Audit
 from service.admin.authentication import actor_of
 from service.admin.datasets import Dataset, Datasets, Suffix
 from service.admin.documents import UploadOperation
+from service.bodies import declared_bytes
 from service.errors import MalformedBody, UnsupportedBody
 from service.problems import responses
 
@@ -71,7 +72,8 @@ def dataset_routes(datasets: Datasets, audit: Audit) -> list[HTTPRouteHandler]:
             }
             audit.record(actor, "dataset.upload", name, details)
 
-        dataset, is_new = await datasets.receive(name, suffix, _blocks(request.receive), witness)
+        declared = declared_bytes(request.scope["headers"])
+        dataset, is_new = await datasets.receive(name, suffix, _blocks(request.receive), witness, declared=declared)
         return Response(dataset, status_code=201 if is_new else 200)
 
     @get("/datasets", summary="Datasets", responses=responses(401))

@@ -27,7 +27,7 @@ from contract.job import BUILTIN_DATASETS
 from contract.names import PATTERN, check_name
 from contract.staging import locked, staging_folder
 from service.admin.receiving import staged, write_blocks
-from service.errors import Conflict
+from service.errors import BodyTooLarge, Conflict
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +87,12 @@ class Datasets:
         self._turn = asyncio.Semaphore(1)
 
     async def receive(
-        self, name: str, suffix: Suffix, blocks: AsyncIterator[bytes], witness: Witness
+        self, name: str, suffix: Suffix, blocks: AsyncIterator[bytes], witness: Witness, *, declared: int = 0
     ) -> tuple[Dataset, bool]:
         """Take in a table; False where its very bytes were there already. It is the latest version from then on.
 
-        `witness` is shown it before it counts; if it raises, nothing has changed.
+        `witness` is shown it before it counts; if it raises, nothing has changed. `declared` is how many bytes are said
+        to come.
 
         Raises:
             InvalidName: not a name for a table.
@@ -101,6 +102,7 @@ class Datasets:
             InvalidData: it is no table.
             OSError: the disk is full or fails.
         """
+        self._check_size(declared)
         if check_name(name) in BUILTIN_DATASETS:
             raise Conflict(f"a dataset must not have the name of a built-in table, got {name!r}")
         await asyncio.to_thread(durable.make_folder, self._folder)
@@ -111,6 +113,10 @@ class Datasets:
             if dataset is None or dataset.format != suffix:
                 dataset = await self._describe(name, sha256, suffix, staging.path / table)
             return await staging.run(self._accept, dataset, staging.path, witness)
+
+    def _check_size(self, declared: int) -> None:
+        if declared > self._max_bytes:
+            raise BodyTooLarge(f"a dataset must have at most {self._max_bytes} bytes, got {declared} announced")
 
     def by_name(self) -> dict[str, list[Dataset]]:
         """All versions that can be read, oldest first."""
@@ -140,11 +146,15 @@ class Datasets:
         return dataset, self._folder / name / dataset.version / f"{TABLE}{dataset.format}"
 
     def latest(self, name: str) -> str | None:
-        """The SHA-256 of the version that was uploaded last; None where there is none."""
+        """The SHA-256 of the version that was uploaded last, of those that are left; None where there is none."""
         try:
-            return (self._folder / check_name(name) / LATEST_FILE).read_text("ascii", "replace")
+            latest = (self._folder / check_name(name) / LATEST_FILE).read_text("ascii", "replace")
         except (FileNotFoundError, NotADirectoryError):
             return None
+        if latest in self._names_of_versions(name):
+            return latest
+        newest = max(self._versions(name), key=lambda one: one.created_at, default=None)
+        return newest.version if newest else None
 
     async def _describe(self, name: str, sha256: str, suffix: Suffix, path: Path) -> Dataset:
         async with self._turn:  # a reader takes several times a table's size in memory

@@ -21,7 +21,7 @@ from contract.staging import STAGING_PREFIX
 from service.admin import inspection
 from service.admin.datasets import Column, Dataset, Datasets, TableFacts
 from service.admin.inspection import inspect_table
-from service.errors import MalformedBody
+from service.errors import BodyTooLarge, MalformedBody
 
 CSV = b"a,b\n1,x\n2,y\n"
 OTHER = b"a,b,c\n1,x,z\n"
@@ -96,13 +96,30 @@ def test_a_table_may_come_in_pieces_and_be_larger_than_a_request(open_admin: Any
     assert (answer.status_code, answer.json()["n_rows"]) == (201, 1000)
 
 
+def test_where_the_latest_version_was_deleted_the_newest_left_is(admin: Any, state: Path) -> None:
+    kept, deleted = (admin.put("/datasets/flowers", content).json()["version"] for content in (CSV, OTHER))
+    shutil.rmtree(state / "datasets" / "flowers" / deleted)
+    assert admin.get("/datasets").json()["datasets"][0]["latest"] == kept
+
+
+def test_a_table_that_is_announced_as_too_large_is_not_waited_for(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path / "datasets", facts, max_bytes=100)
+
+    async def blocks() -> AsyncIterator[bytes]:
+        raise AssertionError
+        yield b""
+
+    with pytest.raises(BodyTooLarge, match="at most 100 bytes, got 101 announced"):
+        asyncio.run(datasets.receive("flowers", ".csv", blocks(), lambda _dataset, _is_new: None, declared=101))
+
+
 @pytest.mark.parametrize("in_pieces", [False, True])
 def test_a_table_beyond_the_limit_leaves_nothing(open_admin: Any, state: Path, in_pieces: bool) -> None:
     admin = open_admin(max_dataset_bytes=100)
     content = b"a,b\n" + b"1,x\n" * 25
     answer = admin.put("/datasets/flowers", iter([content[:50], content[50:]]) if in_pieces else content)
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "a dataset must have at most 100 bytes"
+    assert answer.json()["detail"].startswith("a dataset must have at most 100 bytes")
     assert leftovers(state) == []
     assert admin.get("/datasets").json() == {"datasets": []}
     assert admin.put("/datasets/flowers", content[:100]).status_code == 201
@@ -317,7 +334,8 @@ def test_versions_that_were_deleted_are_not_missed(admin: Any, state: Path) -> N
     shutil.rmtree(folder / other["version"])
     (listed,) = admin.get("/datasets").json()["datasets"]
     assert [one["version"] for one in listed["versions"]] == [SHA256]
-    assert admin.retrain(dataset="flowers").status_code == 404
+    assert admin.retrain(dataset="flowers").status_code == 422  # found, but without the target
+    assert admin.retrain(dataset="flowers", dataset_version=other["version"]).status_code == 404
     assert admin.put("/datasets/flowers", OTHER).status_code == 201
     (folder / "latest").write_bytes(b"\xff")
     assert admin.retrain(dataset="flowers").status_code == 404

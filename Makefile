@@ -6,7 +6,7 @@ SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test bench-training bench-start clean
+.PHONY: help serve install check format test bench-training bench-start bench-reliability clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -36,6 +36,9 @@ bench-training: $(VENV)/.installed ## Training speed beside scikit-learn, skorch
 
 bench-start: $(VENV)/.installed $(SERVE_VENV)/.installed ## Start-up, memory and the time of a whole training run
 	$(VENV)/bin/python -m bench.start
+
+bench-reliability: $(VENV)/.installed $(SERVE_VENV)/.installed ## What retraining promises, put to the test
+	LITET_SERVE_PYTHON=$(abspath $(SERVE_VENV))/bin/python $(VENV)/bin/python -m bench.reliability $(BENCH_DATA:%=--data %)
 
 clean: ## Remove the environments and caches
 	rm -rf $(VENV) $(SERVE_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

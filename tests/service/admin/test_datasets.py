@@ -338,7 +338,7 @@ def test_versions_that_were_deleted_are_not_missed(admin: Any, state: Path) -> N
     assert admin.retrain(dataset="flowers", dataset_version=other["version"]).status_code == 404
     assert admin.put("/datasets/flowers", OTHER).status_code == 201
     (folder / "latest").write_bytes(b"\xff")
-    assert admin.retrain(dataset="flowers").status_code == 404
+    assert admin.retrain(dataset="flowers").status_code == 422
     shutil.rmtree(folder)
     assert admin.get("/datasets").json() == {"datasets": []}
 

@@ -19,7 +19,7 @@ class GateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Champion and challenger by one metric on the same held-out rows.
 
-    `worse_by` is how much worse the challenger is (negative where it is better), `low` and `high` the 95 % interval of
+    `worse_by` is how much worse the challenger is (negative where it is better), `low` and `high` the 99 % interval of
     a paired bootstrap around it. It has not passed where `worse_by` exceeds `tolerance` and `low` exceeds 0: worse by
     more than is tolerated, and not by chance.
     """

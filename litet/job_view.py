@@ -15,7 +15,7 @@ OUTCOMES: dict[Outcome, str] = {
     "held": "was held back by the gate",
     "published": "waits for a person to promote it",
 }
-COMPARISON_TITLES = ("metric", "champion", "challenger", "worse by", "95 % interval", "tolerance", "")
+COMPARISON_TITLES = ("metric", "champion", "challenger", "worse by", "99 % interval", "tolerance", "")
 LIST_TITLES = ("number", "id", "model", "state", "dataset", "by", "created", "")
 
 

@@ -19,7 +19,7 @@ from training.retrain.scoring import Model, open_model, score
 from training.run import TrainedModel
 
 FEW_ROWS = 100
-"""With fewer held-out rows a 95 % interval is about ±0.1 wide around an accuracy: only large differences show."""
+"""With fewer held-out rows a 99 % interval is about ±0.13 wide around an accuracy: only large differences show."""
 
 
 def decide(
@@ -97,7 +97,7 @@ def _compare(
 def _worse(comparison: Comparison) -> str:
     return (
         f"its {comparison.metric.replace('_', ' ')} on the held-out rows is {comparison.challenger:.4f}, against "
-        f"{comparison.champion:.4f} of the version that serves: worse by {comparison.worse_by:.4f} (95 % interval "
+        f"{comparison.champion:.4f} of the version that serves: worse by {comparison.worse_by:.4f} (99 % interval "
         f"{comparison.low:.4f} to {comparison.high:.4f}), where {comparison.tolerance:g} is tolerated"
     )
 

@@ -146,7 +146,7 @@ def test_a_first_version_of_an_uploaded_table_needs_a_target(admin: Any) -> None
         ({"dataset": 3}, "$.dataset"),
         ({"dataset_version": "abc"}, "$.dataset_version"),
         ({"include": "a"}, "$.include"),
-        ({"modle": "iris"}, "modle"),
+        ({"modelx": "iris"}, "modelx"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(admin: Any, body: dict[str, Any], field: str) -> None:

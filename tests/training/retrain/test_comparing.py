@@ -118,8 +118,8 @@ def test_the_interval_is_that_of_the_normal_approximation(n_rows):
     change = np.log(good.p_true) - np.log(bad.p_true)
     comparison = compare_log_loss(good, bad, 0)
     error = change.std() / np.sqrt(n_rows)
-    assert comparison.low == pytest.approx(change.mean() - 1.96 * error, abs=0.25 * error)
-    assert comparison.high == pytest.approx(change.mean() + 1.96 * error, abs=0.25 * error)
+    assert comparison.low == pytest.approx(change.mean() - 2.576 * error, abs=0.25 * error)
+    assert comparison.high == pytest.approx(change.mean() + 2.576 * error, abs=0.25 * error)
 
 
 def test_the_interval_of_balanced_accuracy_is_that_of_the_normal_approximation():
@@ -129,7 +129,7 @@ def test_the_interval_of_balanced_accuracy_is_that_of_the_normal_approximation()
     lost = good.correct.astype(int) - bad.correct
     error = np.sqrt(sum(lost[classes == one].var() / (classes == one).sum() for one in (0, 1))) / 2
     comparison = compare_balanced_accuracy(good, bad, classes, 0)
-    assert comparison.high - comparison.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert comparison.high - comparison.low == pytest.approx(2 * 2.576 * error, rel=0.1)
 
 
 def test_the_same_scores_give_the_same_interval():

@@ -63,4 +63,4 @@ def test_swaps_keep_memory_flat_and_a_leak_is_seen(tmp_path: Path) -> None:
 
 
 def test_the_gate_holds_poisoned_candidates_and_passes_a_clean_one(tmp_path: Path) -> None:
-    assert_kept(stop_poison(tmp_path, [read_source("wine", None)], n_clean=1))
+    assert_kept(stop_poison(tmp_path, [read_source("breast_cancer", None)], n_clean=1))

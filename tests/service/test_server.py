@@ -283,7 +283,8 @@ def test_a_state_folder_that_cannot_be_used_is_an_error_in_one_line(tmp_path: Pa
         "try:\n    serve(Settings.from_env(os.environ))\n"
         "except InvalidSettings as error:\n    raise SystemExit(str(error))",
     )
-    environ = {**os.environ, **settings.to_env(), "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LITET_")}
+    environ = {**inherited, **settings.to_env(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -45,8 +45,12 @@ class Server:
         self.process = process
         self.lines: list[dict[str, Any]] = []
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.url = self.wait_for("listening")["url"]
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def url(self) -> str:
+        return str(self.wait_for("listening")["url"])
 
     def wait_for(self, message: str, count: int = 1) -> dict[str, Any]:
         """The `count`th line with this message, once it is there."""
@@ -77,10 +81,18 @@ class Server:
     def exit_code(self) -> int:
         return self.process.wait(PATIENCE_S)
 
+    def end(self) -> None:
+        """Kill what is left of it, and read to the end of its log."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._reader.join(PATIENCE_S)
+
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._queue.put(json.loads(line))
+        with self.process.stderr as lines:
+            for line in lines:
+                self._queue.put(json.loads(line))
 
 
 @contextlib.contextmanager
@@ -92,14 +104,12 @@ def running(publisher: Publisher, **overrides: Any) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE], env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    server = Server(process)
     try:
-        yield Server(process)
+        server.wait_for("listening")
+        yield server
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        server.end()
 
 
 BODY = json.dumps(ROWS).encode()

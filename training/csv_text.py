@@ -1,9 +1,4 @@
-"""Delimited text → a frame of texts.
-
-Cells keep their spelling: what is a number is decided later, so that a code such as 007 stays one. The standard
-library's parser reads, not polars': that one fills short rows up in silence, which hides a broken file, and cannot say
-in which line a row is broken.
-"""
+"""What delimited text says of itself before its rows are read: that it is text, its delimiter, its columns."""
 
 from __future__ import annotations
 
@@ -13,25 +8,21 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-
-import polars as pl
+from typing import TYPE_CHECKING, NamedTuple
 
 from contract.errors import InvalidData
 from contract.faults import shorten
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 DELIMITERS = (",", ";", "\t", "|")
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
-"""Cells that mean missing. A lone question mark is how the UCI files, which everyone starts with, write it."""
 
 SAMPLE_CHARACTERS = 131_072
 """How much text decides on the delimiter: the most that csv takes for one cell, so no sample can hold one too large."""
 SAMPLE_RECORDS = 1_000
-RECORDS_PER_CHUNK = 1_000
 BYTES_PER_CHUNK = 1 << 20
-
-DECIMAL_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
-DECIMAL_POINT = r"^[+-]?\d*\.\d+([eE][+-]?\d+)?$"
-WHOLE = r"^[+-]?\d+$"
+BYTES_PER_BLOCK = 1 << 21
 
 _SIGNATURES = {
     b"\x1f\x8b": "is compressed with gzip: unpack it first",
@@ -43,30 +34,121 @@ _SIGNATURES = {
 }
 
 
-def read_text_table(file: io.FileIO, name: str) -> tuple[pl.DataFrame, list[str]]:
-    """The frame that UTF-8 text in `file` spells out, and what the user should know about how it was read.
+class Facts(NamedTuple):
+    """What reading all the bytes of a text has shown."""
 
-    Every column is pl.String; cells are stripped of white space, and those in `MISSING` are null. `name` is what
-    messages call the file, which is closed.
+    n_bytes: int
+    has_comma: bool
+
+
+class Header(NamedTuple):
+    """The columns of a text, where its rows begin, and what to tell about it.
+
+    `n_bytes` and `n_lines` lie above the first row.
+    """
+
+    columns: tuple[str, ...]
+    n_bytes: int
+    n_lines: int
+    warnings: tuple[str, ...]
+
+
+def check_text(file: io.FileIO, name: str) -> Facts:
+    """The facts of a file that is UTF-8 text; `name` is what messages call it.
 
     Raises:
-        InvalidData: the text is not UTF-8 or not text, has no header or no rows, names a column twice, or has a row
-            with more or fewer cells than the header.
+        InvalidData: it is empty, not UTF-8, or known to be of another kind. The message names the byte.
     """
-    _check_text(file, name)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset, line, has_comma = 0, 1, False
     file.seek(0)
-    with io.TextIOWrapper(io.BufferedReader(file), encoding="utf-8-sig", newline="") as text:
-        delimiter = detect_delimiter(text.read(SAMPLE_CHARACTERS))
-        text.seek(0)
-        records = _records(text, delimiter, name)
-        header, warnings = _header(next(records, []), name)
-        frames = list(_frames(records, header))
-    if not frames:
-        raise InvalidData(f"{name!r} must have rows below its header, got none")
-    if len(header) == 1:
-        warnings.append(f"only one column: none of the delimiters , ; tab | splits the header {shorten(header[0])!r}")
-    frame = pl.concat(frames, rechunk=True)
-    return (frame, warnings) if delimiter == "," else _with_decimal_points(frame, warnings)
+    while True:
+        chunk = file.read(BYTES_PER_CHUNK)
+        if not offset:
+            _check_signature(chunk, name)
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            at = error.start - pending
+            line += chunk.count(b"\n", 0, max(at, 0))
+            where = f"byte {offset + at} (line {line}) is 0x{error.object[error.start]:02x}"
+            raise InvalidData(f"{name!r} must be UTF-8 text; {where}: save it as UTF-8") from None
+        if b"\0" in chunk:
+            raise InvalidData(f"{name!r} must be text; byte {offset + chunk.index(0)} is 0x00")
+        if not chunk:
+            return Facts(offset, has_comma)
+        offset += len(chunk)
+        line += chunk.count(b"\n")
+        has_comma = has_comma or b"," in chunk
+
+
+def read_delimiter(file: io.FileIO) -> str:
+    """The delimiter that the beginning of a checked text shows."""
+    file.seek(0)
+    sample = codecs.getincrementaldecoder("utf-8-sig")().decode(file.read(4 * SAMPLE_CHARACTERS))
+    return detect_delimiter(sample[:SAMPLE_CHARACTERS])
+
+
+def read_header(file: io.FileIO, delimiter: str, name: str) -> Header:
+    """The first record of a checked text that is not blank.
+
+    Raises:
+        InvalidData: it is not delimited text, or names a column twice.
+    """
+    file.seek(0)
+    has_mark = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    start = file.seek(len(codecs.BOM_UTF8) if has_mark else 0)
+    n_bytes = start
+
+    def lines() -> Iterator[str]:
+        nonlocal n_bytes
+        for block in read_blocks(file):
+            for line in lines_of(block):
+                n_bytes += len(line.encode())
+                yield line
+
+    reader = record_reader(lines(), delimiter)
+    try:
+        cells = next((record for record in reader if len(record) > 1 or "".join(record).strip()), [])
+    except csv.Error as error:
+        raise not_delimited(name, 0, error) from error
+    columns = tuple(cell.strip() or f"column_{position}" for position, cell in enumerate(cells, start=1))
+    check_names(columns, name)
+    nameless = [column for column, cell in zip(columns, cells, strict=True) if not cell.strip()]
+    warnings = [f"columns without a name are called {shorten(', '.join(nameless))}"] if nameless else []
+    if len(columns) == 1:
+        warnings.append(f"only one column: none of the delimiters , ; tab | splits the header {shorten(columns[0])!r}")
+    return Header(columns, n_bytes, reader.line_num, tuple(warnings))
+
+
+def read_blocks(file: io.FileIO) -> Iterator[bytes]:
+    """The rest of a file in blocks of whole lines, about `BYTES_PER_BLOCK` each; only the last may lack its end."""
+    rest = b""
+    while chunk := file.read(BYTES_PER_BLOCK):
+        rest += chunk
+        # A carriage return at the very end may be half of a line's end.
+        cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+    if rest:
+        yield rest
+
+
+def lines_of(block: bytes) -> Iterator[str]:
+    """The lines of a block with their ends: a line feed, a carriage return, or both."""
+    return io.TextIOWrapper(io.BytesIO(block), encoding="utf-8", newline="")
+
+
+def record_reader(lines: Iterator[str], delimiter: str) -> Reader:
+    """The records in the lines of a text."""
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+
+
+def not_delimited(name: str, line: int, error: csv.Error) -> InvalidData:
+    """What is wrong where the record that ends in `line` is the last that can be read."""
+    return InvalidData(f"{name!r} must be delimited text; the row after line {line} is not: {error}")
 
 
 def detect_delimiter(sample: str) -> str:
@@ -101,92 +183,9 @@ def check_names(columns: Sequence[str], name: str) -> None:
         raise InvalidData(f"{name!r} must not name a column ^…$, which polars reads as a pattern, got {patterns[0]!r}")
 
 
-def _check_text(file: io.FileIO, name: str) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    offset, line = 0, 1
-    while True:
-        chunk = file.read(BYTES_PER_CHUNK)
-        if not offset:
-            _check_signature(chunk, name)
-        pending = len(decoder.getstate()[0])
-        try:
-            decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            at = error.start - pending
-            line += chunk.count(b"\n", 0, max(at, 0))
-            where = f"byte {offset + at} (line {line}) is 0x{error.object[error.start]:02x}"
-            raise InvalidData(f"{name!r} must be UTF-8 text; {where}: save it as UTF-8") from None
-        if b"\0" in chunk:
-            raise InvalidData(f"{name!r} must be text; byte {offset + chunk.index(0)} is 0x00")
-        if not chunk:
-            return
-        offset += len(chunk)
-        line += chunk.count(b"\n")
-
-
 def _check_signature(start: bytes, name: str) -> None:
     if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise InvalidData(f"{name!r} must have a header and rows, got an empty file")
     for signature, advice in _SIGNATURES.items():
         if start.startswith(signature):
             raise InvalidData(f"{name!r} must be UTF-8 text; it {advice}")
-
-
-def _records(text: io.TextIOWrapper, delimiter: str, name: str) -> Iterator[list[str]]:
-    """The records that are not blank, all as long as the first of them."""
-    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
-    width = line = 0
-    try:
-        for record in reader:
-            if not record or (len(record) == 1 != width and not record[0].strip()):
-                continue
-            width = width or len(record)
-            if len(record) != width:
-                raise InvalidData(
-                    f"{name!r} must have {width} cells in every row, as its header has; "
-                    f"the row in line {reader.line_num} has {len(record)}"
-                )
-            line = reader.line_num
-            yield record
-    except csv.Error as error:
-        raise InvalidData(f"{name!r} must be delimited text; the row after line {line} is not: {error}") from error
-
-
-def _header(cells: Sequence[str], name: str) -> tuple[list[str], list[str]]:
-    """The column names, and a warning where one had to be made up."""
-    header = [cell.strip() or f"column_{position}" for position, cell in enumerate(cells, start=1)]
-    check_names(header, name)
-    nameless = [column for column, cell in zip(header, cells, strict=True) if not cell.strip()]
-    return header, [f"columns without a name are called {shorten(', '.join(nameless))}"] if nameless else []
-
-
-def _frames(records: Iterator[list[str]], header: Sequence[str]) -> Iterator[pl.DataFrame]:
-    stripped = pl.all().str.strip_chars()
-    while chunk := list(islice(records, RECORDS_PER_CHUNK)):
-        columns = dict(zip(header, zip(*chunk, strict=True), strict=True))
-        frame = pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String))
-        yield frame.select(stripped).select(pl.when(~pl.all().is_in(MISSING)).then(pl.all()))
-
-
-def _with_decimal_points(frame: pl.DataFrame, warnings: list[str]) -> tuple[pl.DataFrame, list[str]]:
-    """Numbers written 1,5 become 1.5, in columns that mostly hold such numbers, unless others are written 1.5."""
-    names = [column.name for column in frame if _mostly_decimal(column, ",", DECIMAL_COMMA)]
-    points = [column.name for column in frame if names and _mostly_decimal(column, ".", DECIMAL_POINT)]
-    if not names or not points:
-        return frame.with_columns(_with_points(frame[name]) for name in names), warnings
-    told = f"decimal commas in {shorten(', '.join(names))} but decimal points in {shorten(', '.join(points))}"
-    return frame, [*warnings, f"{told}: the commas were left as they are"]
-
-
-def _with_points(column: pl.Series) -> pl.Series:
-    is_decimal = column.str.contains(DECIMAL_COMMA).fill_null(value=False)
-    return column.str.replace(",", ".", literal=True).zip_with(is_decimal, column)
-
-
-def _mostly_decimal(column: pl.Series, mark: str, pattern: str) -> bool:
-    """Whether some cells are decimal numbers with `mark`, and more than half of all that are not missing numbers."""
-    if not column.str.contains(mark, literal=True).any():
-        return False
-    decimals = int(column.str.contains(pattern).sum())
-    wholes = int(column.str.contains(WHOLE).sum())
-    return decimals > 0 and 2 * (decimals + wholes) > column.len() - column.null_count()

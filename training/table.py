@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import polars as pl
 
 from contract.errors import InvalidData
 from contract.faults import shorten
+from training.batches import Rows
+from training.binary_rows import LazyRows, StreamRows, name_columns, plain, readable, require_rows
 from training.builtin import BUILTINS, read_builtin
-from training.csv_text import check_names, read_text_table
+from training.text_table import TextTable
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 BINARY_SUFFIXES = (".parquet", ".arrow", ".feather")
@@ -48,15 +52,38 @@ def read_table(data: str) -> Table:
         builtin = read_builtin(data)
         return Table(frame=builtin.frame, source=data, sha256=builtin.sha256, target=builtin.target, warnings=())
     path = Path(data)
+    suffix = _suffix(path, data)
+    with _open(path, data) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        is_text = suffix in TEXT_SUFFIXES
+        frame, warnings = TextTable(file, data).frame() if is_text else _read_binary(file, data, suffix)
+    return Table(frame=frame, source=_printable(path.name), sha256=sha256, target=None, warnings=tuple(warnings))
+
+
+@contextmanager
+def open_rows(data: str) -> Iterator[Rows]:
+    """The table that `read_table` reads, to be read in batches while it is open.
+
+    Raises:
+        InvalidData: there is no such table, it cannot be read, or it has no rows.
+        MissingExtra: it is a built-in, and scikit-learn is not installed.
+    """
+    if data in BUILTINS:
+        yield LazyRows(read_builtin(data).frame.lazy(), data, "built-in")
+        return
+    path = Path(data)
+    suffix = _suffix(path, data)
+    with _open(path, data) as file:
+        yield TextTable(file, data) if suffix in TEXT_SUFFIXES else _open_binary(file, data, suffix)
+
+
+def _suffix(path: Path, data: str) -> str:
     suffix = path.suffix.lower()
     if suffix not in TEXT_SUFFIXES + BINARY_SUFFIXES:
         known = f"{', '.join(BUILTINS)}, or a file ending in {', '.join(TEXT_SUFFIXES + BINARY_SUFFIXES)}"
         raise InvalidData(f"a table must be one of {known}; got {data!r}")
-    with _open(path, data) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        frame, warnings = read_text_table(file, data) if suffix in TEXT_SUFFIXES else _read_binary(file, data, suffix)
-    return Table(frame=frame, source=_printable(path.name), sha256=sha256, target=None, warnings=tuple(warnings))
+    return suffix
 
 
 def _printable(name: str) -> str:
@@ -75,41 +102,40 @@ def _open(path: Path, data: str) -> io.FileIO:
         raise InvalidData(f"a table must be readable, got {data!r}: {error}") from error
 
 
+def _open_binary(file: io.FileIO, name: str, suffix: str) -> Rows:
+    start = _require_bytes(file, name)
+    form = _form(suffix)
+    if form == "Arrow" and start != ARROW_FILE_MAGIC:
+        return StreamRows(file, name)
+    with readable(name, form):
+        lazy = pl.scan_parquet(file) if form == "Parquet" else pl.scan_ipc(file)
+    return LazyRows(lazy, name, form)
+
+
+def _form(suffix: str) -> str:
+    return "Parquet" if suffix == ".parquet" else "Arrow"
+
+
 def _read_binary(file: io.FileIO, name: str, suffix: str) -> tuple[pl.DataFrame, list[str]]:
     """The frame in a Parquet or Arrow file, and what the user should know about how it was read."""
-    form = "Parquet" if suffix == ".parquet" else "Arrow"
-    start = file.read(len(ARROW_FILE_MAGIC))
-    file.seek(0)
-    if not start:
-        raise InvalidData(f"{name!r} must have columns and rows, got an empty file")
-    try:
+    form = _form(suffix)
+    start = _require_bytes(file, name)
+    with readable(name, form):
         if form == "Parquet":
             frame = pl.read_parquet(file)
         else:
             frame = pl.read_ipc(file) if start == ARROW_FILE_MAGIC else pl.read_ipc_stream(file)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        reason = shorten(str(error).partition("\n")[0])
-        raise InvalidData(f"{name!r} must be a readable {form} file: {reason}") from error
-    if frame.is_empty():
-        raise InvalidData(f"{name!r} must have columns and rows, got {frame.height} rows of {frame.width} columns")
-    return _named(frame.select(_plain(column) for column in frame), name)
+    require_rows(name, frame.height, frame.width)
+    given = frame.columns
+    frame.columns = list(name_columns(given, name))
+    made_up = [column for column, own in zip(frame.columns, given, strict=True) if not own]
+    return plain(frame), [f"columns without a name are called {shorten(', '.join(made_up))}"] if made_up else []
 
 
-def _named(frame: pl.DataFrame, name: str) -> tuple[pl.DataFrame, list[str]]:
-    """The frame with a name for each column, and a warning where one had to be made up."""
-    names = [column or f"column_{position}" for position, column in enumerate(frame.columns, start=1)]
-    check_names(names, name)
-    made_up = [column for column, given in zip(names, frame.columns, strict=True) if not given]
-    frame.columns = names
-    return frame, [f"columns without a name are called {shorten(', '.join(made_up))}"] if made_up else []
-
-
-def _plain(column: pl.Series) -> pl.Series:
-    """The column without the types and the kinds of missing cell that nothing further on wants to tell apart."""
-    if column.dtype.is_decimal():
-        return column.cast(pl.Float64)
-    if isinstance(column.dtype, pl.Categorical | pl.Enum):
-        column = column.cast(pl.String)
-    if column.dtype == pl.String:
-        return column.set(column == "", None)
-    return column.fill_nan(None) if column.dtype.is_float() else column
+def _require_bytes(file: io.FileIO, name: str) -> bytes:
+    """The first bytes of a file that is not empty."""
+    start = file.read(len(ARROW_FILE_MAGIC))
+    file.seek(0)
+    if not start:
+        raise InvalidData(f"{name!r} must have columns and rows, got an empty file")
+    return start

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
 import click
+import msgspec
 
 from contract.errors import InvalidData
 from contract.repository import Repository
 from litet.extras import needs_extra
-from litet.options import models_option
+from litet.options import json_option, models_option
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did. `seconds` counts from opening the table to closing the output."""
+
+    model: str
+    version: int
+    rows: int
+    seconds: float
+    output: str
 
 
 @click.command(name="predict")
@@ -23,11 +42,52 @@ from litet.options import models_option
 )
 @click.option("--version", type=click.IntRange(min=1), help="The version to use. [default: the one that serves]")
 @models_option()
-def command(name: str, file: str, output: Path | None, version: int | None, models: Path) -> None:
+@json_option()
+def command(name: str, file: str, output: Path | None, version: int | None, models: Path, as_json: bool) -> None:
     """Score the rows of FILE with the model NAME.
 
-    Columns are found by name, in any order; others are ignored. The output has one line for each row, in order.
+    Columns are found by name, in any order; others are ignored. The output has one line for each row, in order. FILE
+    is read, and OUT written, some rows at a time: memory does not grow with it.
     """
+    suffix = _check_output(output, file)
+    if as_json and output is None:
+        raise click.UsageError("--json prints one object to standard output, so the answers need --output")
+    with needs_extra("tables"):
+        from litet.ahead import WriteBehind
+        from litet.answer_files import WRITERS
+        from litet.progress import open_bar
+        from litet.scoring import read_version, score_rows
+        from service.predictor import Predictor
+        from training.table import open_rows
+    predictor = Predictor(read_version(Repository(models), name, version))
+    started = time.perf_counter()
+    n_rows = 0
+    is_mixed_up = output is None and sys.stdout.isatty()
+    try:
+        with (
+            open_rows(file) as rows,
+            _open_output(output) as out,
+            open_bar(quiet=as_json or is_mixed_up) as advance,
+            WriteBehind(partial(WRITERS[suffix], out)) as writer,
+        ):
+            for frame, share in score_rows(predictor, rows):
+                writer.put(frame)
+                n_rows += frame.height
+                advance(frame.height, share)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    if output is None:
+        return
+    seconds = time.perf_counter() - started
+    if as_json:
+        summary = Summary(model=name, version=predictor.version, rows=n_rows, seconds=seconds, output=str(output))
+        click.echo(msgspec.json.encode(summary))
+    else:
+        click.echo(f"{n_rows} rows scored by {name}/{predictor.version} → {output}", err=True)
+
+
+def _check_output(output: Path | None, file: str) -> str:
+    """The suffix of the output, which says its form."""
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in {".csv", ".parquet"}:
         raise InvalidData(f"--output must end in .csv or .parquet, got {str(output)!r}")
@@ -35,22 +95,16 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
         raise InvalidData(f"--output must lie in a folder that exists, got {str(output)!r}")
     if output and output.resolve() == Path(file).resolve():
         raise InvalidData(f"--output must not be the table itself, got {str(output)!r}")
-    with needs_extra("tables"):
-        import polars as pl
+    return suffix
 
-        from litet.scoring import answers_frame, read_version, score
-        from service.predictor import Predictor
-        from training.table import read_table
-    predictor = Predictor(read_version(Repository(models), name, version))
-    frame = read_table(file).frame
-    answers = pl.concat([answers_frame(predictor.schema, batch, unseen) for batch, unseen in score(predictor, frame)])
+
+@contextmanager
+def _open_output(output: Path | None) -> Iterator[FileIO]:
+    """The file to write, or standard output without a buffer: what a closed pipe did not take is not tried again."""
+    from litet.answer_files import written_aside
+
     if output is None:
-        click.echo(answers.write_csv(), nl=False)
+        yield FileIO(sys.stdout.fileno(), "wb", closefd=False)
         return
-    aside = output.with_name(f".{output.name}.partial")
-    if suffix == ".csv":
-        answers.write_csv(aside)
-    else:
-        answers.write_parquet(aside)
-    aside.replace(output)
-    click.echo(f"{answers.height} rows scored by {name}/{predictor.version} → {output}", err=True)
+    with written_aside(output) as file:
+        yield file

@@ -19,8 +19,8 @@ from contract.errors import InvalidData, InvalidRows
 from contract.faults import MAX_FAULTS
 from contract.schema import QUANTILE_LEVELS, CategoricalFeature, NumericFeature, Schema
 from contract.tensors import RowReader
+from contract.text_cells import MISSING
 from training.columns import choose_columns
-from training.csv_text import MISSING
 from training.dataset import frame_tensors, make_schema, split_rows
 from training.labels import read_labels
 from training.table import read_table

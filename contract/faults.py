@@ -66,6 +66,22 @@ def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
     return InvalidRows(first, n_faults)
 
 
+def find_first_faults(schema: Schema, rows: Sequence[Any]) -> dict[int, Fault]:
+    """The first fault of each row that has one, by row, ascending."""
+    by_name = len(rows) > 0 and type(rows[0]) is dict
+    faults: dict[int, Fault] = {}
+    kept: list[int] = []
+    for index, row in enumerate(rows):
+        if _count_shape_faults(schema, row, by_name=by_name):
+            faults[index] = next(_shape_faults(schema, index, row, by_name=by_name))
+        else:
+            kept.append(index)
+    for row, position in _wrong_positions(schema, rows, np.array(kept, dtype=np.int64), by_name=by_name).tolist():
+        if row not in faults:
+            faults[row] = _cell_fault(schema.features[position], rows, row, position)
+    return dict(sorted(faults.items()))
+
+
 def show(value: object) -> str:
     """A scalar as JSON, shortened; of anything else only the kind."""
     if type(value) is str:
@@ -107,15 +123,20 @@ def _shape_faults(schema: Schema, index: int, row: Any, *, by_name: bool) -> Ite
 
 
 def _cell_faults(schema: Schema, rows: Sequence[Any], kept: np.ndarray, *, by_name: bool) -> tuple[list[Fault], int]:
+    cells = _wrong_positions(schema, rows, kept, by_name=by_name)
+    first = cells[np.argsort(cells[:, 0], kind="stable")[:MAX_FAULTS]]
+    faults = [_cell_fault(schema.features[position], rows, index, position) for index, position in first.tolist()]
+    return faults, len(cells)
+
+
+def _wrong_positions(schema: Schema, rows: Sequence[Any], kept: np.ndarray, *, by_name: bool) -> np.ndarray:
+    """Row and feature of each wrong cell, int64 `(n_cells, 2)`, feature by feature."""
     wrong = []
     for position, feature in enumerate(schema.features):
         key = feature.name if by_name else position
         bad = kept[_wrong_cells(feature, [rows[index][key] for index in kept])]
         wrong.append(np.stack([bad, np.full_like(bad, position)], axis=1))
-    cells = np.concatenate(wrong)
-    first = cells[np.argsort(cells[:, 0], kind="stable")[:MAX_FAULTS]]
-    faults = [_cell_fault(schema.features[position], rows, index, position) for index, position in first.tolist()]
-    return faults, len(cells)
+    return np.concatenate(wrong)
 
 
 def _wrong_cells(feature: Feature, column: Sequence[Any]) -> np.ndarray:

@@ -6,6 +6,7 @@ exactly what is wrong with which (`contract.faults`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -13,14 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from contract.faults import find_faults, text_types
+from contract.errors import Fault, InvalidRows
+from contract.faults import find_faults, find_first_faults, text_types
 from contract.model_file import X_CAT, X_NUM
+from contract.row_decoder import RowDecoder
 from contract.schema import Schema
 
 Cell = float | int | str | bool | None
-Row = list[Cell] | dict[str, Cell]
+Row = Sequence[Cell] | Mapping[str, Cell]
 
 NUMBER_TYPES = frozenset({float, int, type(None)})
+SAFE_SQUARES = 1e76
+"""Well below the square of float32's largest number, 3.4e38."""
+UNREADABLE = (ValueError, TypeError, KeyError, OverflowError)
+"""What reading rows that do not fit ends in."""
 
 
 class Tensors:
@@ -40,7 +47,17 @@ class Tensors:
 
     def feed(self) -> dict[str, np.ndarray]:
         """The inputs by name, as `InferenceSession.run` takes them."""
-        return {name: array for name, array in ((X_NUM, self.x_num), (X_CAT, self.x_cat)) if array.shape[1]}
+        if not self.x_cat.shape[1]:
+            return {X_NUM: self.x_num}
+        return {X_NUM: self.x_num, X_CAT: self.x_cat} if self.x_num.shape[1] else {X_CAT: self.x_cat}
+
+    def between(self, start: int, end: int) -> Tensors:
+        """The rows from `start` on, up to `end`, of which nothing is known to be unseen."""
+        return Tensors(self.x_num[start:end], self.x_cat[start:end], {})
+
+    def take(self, rows: np.ndarray) -> Tensors:
+        """Some rows by number, of which nothing is known to be unseen."""
+        return Tensors(self.x_num[rows], self.x_cat[rows], {})
 
 
 class RowReader:
@@ -48,14 +65,15 @@ class RowReader:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._n_features = len(schema.features)
-        self._n_numeric = len(schema.numeric)
-        self._known = [frozenset(("", *feature.categories)) for feature in schema.categorical]
-        self._convert = [_text_converter(text_types(feature)) for feature in schema.categorical]
-        names = [feature.name for feature in schema.features]
-        self._by_name = _picker(names)
-        self._numeric_cells = _picker([names.index(feature.name) for feature in schema.numeric])
-        self._text_cells = _picker([names.index(feature.name) for feature in schema.categorical])
+        self.names = tuple(feature.name for feature in schema.features)
+        self.decoder = RowDecoder(schema)
+        self._n_features = len(self.names)
+        self._by_name = _picker(self.names)
+        self._numeric = [self.names.index(feature.name) for feature in schema.numeric]
+        self._texts = [
+            (self.names.index(feature.name), _text_converter(text_types(feature))) for feature in schema.categorical
+        ]
+        self._known = [(feature.name, frozenset(("", *feature.categories))) for feature in schema.categorical]
 
     def read(self, rows: Sequence[Row]) -> Tensors:
         """The tensors of `rows`: all lists (or tuples) in feature order, or all objects keyed by feature name.
@@ -67,51 +85,94 @@ class RowReader:
                 is not finite as float32, or a text is not valid Unicode.
         """
         try:
-            matrix = self._matrix(rows)
-            x_num = self._numbers(matrix)
-            x_cat = self._texts(matrix)
-            return Tensors(x_num, x_cat, self._unseen(x_cat))
-        except (ValueError, TypeError, KeyError, OverflowError):
+            return self.read_typed(self._checked(rows))
+        except UNREADABLE:
             raise find_faults(self.schema, rows) from None
 
-    def _matrix(self, rows: Sequence[Row]) -> Sequence[Sequence[Cell]]:
+    def read_good(self, rows: Sequence[Row]) -> tuple[Tensors, dict[int, Fault]]:
+        """The tensors of the rows that `read` takes, in their order, and by row the first fault of each other one."""
+        try:
+            return self.read(rows), {}
+        except InvalidRows:
+            faults = find_first_faults(self.schema, rows)
+        return self.read([row for index, row in enumerate(rows) if index not in faults]), faults
+
+    def read_typed(self, matrix: Sequence[Sequence[Cell]]) -> Tensors:
+        """The tensors of rows in feature order, where somebody has checked their lengths and that numbers are numbers.
+
+        Raises:
+            ValueError: and what else is in `UNREADABLE`; `read` knows which row is to blame.
+        """
+        if not self._texts:
+            x_num = _float32(_doubles(matrix, (len(matrix), self._n_features)))
+            return Tensors(x_num, np.empty((len(matrix), 0), dtype=object), {})
+        columns = tuple(zip(*matrix, strict=True)) if matrix else ((),) * self._n_features
+        x_num = np.empty((len(matrix), len(self._numeric)), dtype=np.float32)
+        for j, position in enumerate(self._numeric):
+            x_num[:, j] = _float32(_doubles([columns[position]], (len(matrix),)))
+        x_cat = np.empty((len(matrix), len(self._texts)), dtype=object)
+        for j, (position, convert) in enumerate(self._texts):
+            x_cat[:, j] = convert(columns[position])
+        return Tensors(x_num, x_cat, self.find_unseen(x_cat))
+
+    def write(self, tensors: Tensors) -> list[tuple[Cell, ...]]:
+        """Rows in feature order that `read` makes the same tensors of."""
+        columns: dict[int, list[Cell]] = {}
+        for position, x in zip(self._numeric, tensors.x_num.T, strict=True):
+            columns[position] = [None if math.isnan(number) else number for number in x.tolist()]
+        for (position, _convert), texts in zip(self._texts, tensors.x_cat.T, strict=True):
+            columns[position] = [text or None for text in texts]
+        return list(zip(*(columns[position] for position in range(self._n_features)), strict=True))
+
+    def find_unseen(self, x_cat: np.ndarray) -> dict[int, list[str]]:
+        """By row, the features whose text the model does not know.
+
+        Raises:
+            ValueError: a text is not valid Unicode.
+        """
+        unseen: dict[int, list[str]] = {}
+        for (name, known), column in zip(self._known, x_cat.T, strict=True):
+            if not known.issuperset(column):
+                for row in (row for row, text in enumerate(column) if text not in known):
+                    column[row].encode()  # a lone surrogate is a ValueError here, and would be one in the model
+                    unseen.setdefault(row, []).append(name)
+        return unseen
+
+    def _checked(self, rows: Sequence[Row]) -> Sequence[Sequence[Cell]]:
         kinds = set(map(type, rows))
         if kinds != {dict} and not kinds <= {list, tuple}:
             raise TypeError
         if set(map(len, rows)) - {self._n_features}:
             raise ValueError
-        return [self._by_name(row) for row in rows] if kinds == {dict} else rows  # type: ignore[return-value] # lists
-
-    def _numbers(self, matrix: Sequence[Sequence[Cell]]) -> np.ndarray:
-        if not self._n_numeric:
-            return np.empty((len(matrix), 0), np.float32)
-        only_numbers = self._n_numeric == self._n_features
-        cells = matrix if only_numbers else [self._numeric_cells(row) for row in matrix]
-        types = set(map(type, chain.from_iterable(cells)))
+        matrix: Sequence[Any] = [self._by_name(row) for row in rows] if kinds == {dict} else rows
+        types = {type(row[position]) for position in self._numeric for row in matrix}
         if not types <= NUMBER_TYPES:
             raise TypeError
-        with np.errstate(over="ignore"):
-            x_num = np.array(cells, dtype=np.float32).reshape(len(matrix), self._n_numeric)
-        if np.isinf(x_num).any():
-            raise ValueError
-        return x_num
+        return matrix
 
-    def _texts(self, matrix: Sequence[Sequence[Cell]]) -> np.ndarray:
-        x_cat = np.empty((len(matrix), len(self._known)), dtype=object)
-        if self._known and len(matrix):
-            columns = zip(*map(self._text_cells, matrix), strict=True)
-            for j, (column, convert) in enumerate(zip(columns, self._convert, strict=True)):
-                x_cat[:, j] = convert(column)
-        return x_cat
 
-    def _unseen(self, x_cat: np.ndarray) -> dict[int, list[str]]:
-        unseen: dict[int, list[str]] = {}
-        for known, feature, column in zip(self._known, self.schema.categorical, x_cat.T, strict=True):
-            if not known.issuperset(column):
-                for row in (row for row, text in enumerate(column) if text not in known):
-                    column[row].encode()  # a lone surrogate is a ValueError here, and would be one in the model
-                    unseen.setdefault(row, []).append(feature.name)
-        return unseen
+def _doubles(rows: Sequence[Sequence[Cell]], shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers as float64 of a shape, NaN for None."""
+    try:
+        return np.fromiter(chain.from_iterable(rows), np.float64, math.prod(shape)).reshape(shape)
+    except TypeError:  # None; finding out beforehand would cost those without any
+        return np.array(rows, dtype=np.float64).reshape(shape)
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    """Numbers, NaN among them, as float32.
+
+    Raises:
+        ValueError: one is infinite or would be.
+    """
+    # One product instead of a look at each number: a sum of squares this small has no large number in it, and no NaN.
+    if np.vdot(values, values) < SAFE_SQUARES:
+        return values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        x = values.astype(np.float32)
+    if np.isinf(x).any():
+        raise ValueError
+    return x
 
 
 def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Cell, ...]]:

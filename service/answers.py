@@ -1,48 +1,38 @@
-"""Answers → the bytes of a response."""
+"""What a model answers to rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from typing import NamedTuple
 
-import msgspec
-import orjson
-
-from contract.schema import Label
-from service.predictor import Answers, Predictor
+import numpy as np
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer for one row. `unseen` names features whose value the model never met in training; absent if none."""
+class Answers(NamedTuple):
+    """`logits` and `probabilities` float32 `(n_samples, n_classes)`, `class_index` int64 `(n_samples,)`."""
 
-    label: Label
-    class_index: int
-    probabilities: list[float]
-    logits: list[float]
-    unseen: list[str] | msgspec.UnsetType = msgspec.UNSET
+    logits: np.ndarray
+    probabilities: np.ndarray
+    class_index: np.ndarray
+
+    def are_finite(self) -> bool:
+        """Whether every number is."""
+        return _is_finite(self.logits) and _is_finite(self.probabilities)
+
+    def finite_rows(self) -> np.ndarray:
+        """Whose numbers are: bool `(n_samples,)`."""
+        finite: np.ndarray = np.isfinite(self.logits).all(axis=1) & np.isfinite(self.probabilities).all(axis=1)
+        return finite
+
+    def between(self, start: int, end: int) -> Answers:
+        """The answers of the rows from `start` on, up to `end`."""
+        return Answers(self.logits[start:end], self.probabilities[start:end], self.class_index[start:end])
+
+    def take(self, rows: np.ndarray) -> Answers:
+        """The answers of some rows, by number or by mask."""
+        return Answers(self.logits[rows], self.probabilities[rows], self.class_index[rows])
 
 
-class Predictions(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers in the order of the rows, and the model and version that gave them."""
-
-    model: str
-    version: int
-    predictions: list[Prediction]
-
-
-def encode_answers(predictor: Predictor, answers: Answers, unseen: Mapping[int, list[str]]) -> bytes:
-    """The JSON of a `Predictions`, float32 with the fewest digits that tell it apart; `unseen` by row."""
-    labels = predictor.schema.labels
-    predictions: list[dict[str, Any]] = [
-        {"label": labels[class_index], "class_index": class_index, "probabilities": probabilities, "logits": logits}
-        for class_index, probabilities, logits in zip(
-            answers.class_index.tolist(), answers.probabilities, answers.logits, strict=True
-        )
-    ]
-    for row, features in unseen.items():
-        predictions[row]["unseen"] = features
-    # Rows of float32 go in as they are: as Python floats, 0.1 would be written 0.10000000149011612.
-    return orjson.dumps(
-        {"model": predictor.name, "version": predictor.version, "predictions": predictions},
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
+def _is_finite(x: np.ndarray) -> bool:
+    # One product instead of a look at each number; a sum of squares may overflow though all numbers are finite.
+    return math.isfinite(np.vdot(x, x)) or bool(np.isfinite(x).all())

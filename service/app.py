@@ -12,6 +12,7 @@ from service.admin.authentication import authenticated
 from service.admin.keys import Keys
 from service.admin.plane import AdminPlane
 from service.catalogue import catalogue_routes
+from service.direct import Direct
 from service.draining import Draining
 from service.health import health_routes
 from service.loading import load_version
@@ -22,7 +23,7 @@ from service.problems import to_response
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.settings import Settings
-from service.telemetry import telemetry
+from service.telemetry import Telemetry, observed
 from service.watcher import Watcher
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4"
@@ -91,5 +92,7 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
         keys = Keys(settings.admin_keys, settings.admin_keys_file)
         app.asgi_handler = authenticated(app.asgi_handler, keys)
     # Litestar's own middleware sits inside its routes and never sees an unknown path.
-    app.asgi_handler = telemetry(app.asgi_handler, metrics, draining, access_log=settings.access_log)
+    telemetry = Telemetry(metrics, access_log=settings.access_log)
+    app.asgi_handler = observed(app.asgi_handler, telemetry, draining)
+    app.state.direct = Direct(predict, telemetry, draining)
     return app

@@ -3,42 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from litestar.types import Receive
 
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedBody
 
-JSON = b"application/json"
+JSON = "application/json"
 MAX_DIGITS = 19
 """Enough of a number to see that it is too large; reading all of a very long one takes time, or fails."""
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-async def read_json_body(headers: Headers, receive: Receive, max_bytes: int) -> bytes:
-    """The whole body of a request that says it is JSON.
+class Head(NamedTuple):
+    """What a request's headers say of its body, and of what may come back."""
 
-    Anything but `application/json` is refused, or a page elsewhere could make a visitor's browser send it as a plain
-    form; an encoded body is, or a few bytes could unpack to any number.
+    content_type: bytes
+    accept: bytes
+    n_bytes: int
+
+
+def read_head(headers: Headers) -> Head:
+    """What is said. Where a length is not, it is 0.
 
     Raises:
-        UnsupportedBody: another content type, or a content encoding.
-        BodyTooLarge: more than `max_bytes`, declared or received.
-        MalformedBody: the client hung up before its end.
+        UnsupportedBody: the body is encoded; a few bytes could unpack to any number.
     """
-    content_type, declared = b"", 0
+    content_type = accept = b""
+    n_bytes = 0
     for name, value in headers:
         if name == b"content-type":
             content_type = value
+        elif name == b"accept":
+            accept = accept + b"," + value if accept else value
         elif name == b"content-length":
-            declared = _number(value)
+            n_bytes = _number(value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedBody("a body must be sent without Content-Encoding")
-    if content_type != JSON and content_type.partition(b";")[0].strip().lower() != JSON:
-        raise UnsupportedBody("a body must be sent as Content-Type: application/json")
-    if declared > max_bytes:
+    return Head(content_type, accept, n_bytes)
+
+
+async def read_body(head: Head, receive: Receive, max_bytes: int) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        BodyTooLarge: more than `max_bytes`, declared or received.
+        MalformedBody: the client hung up before its end.
+    """
+    if head.n_bytes > max_bytes:
         raise _too_large(max_bytes)
     return await _receive(receive, max_bytes)
+
+
+async def read_json_body(headers: Headers, receive: Receive, max_bytes: int) -> bytes:
+    """The whole body of a request that says it is JSON.
+
+    Raises:
+        UnsupportedBody: another content type, or a content encoding.
+        BodyTooLarge, MalformedBody: as `read_body`.
+    """
+    head = read_head(headers)
+    if media_type(head.content_type) != JSON:
+        raise UnsupportedBody(f"a body must be sent as Content-Type: {JSON}")
+    return await read_body(head, receive, max_bytes)
+
+
+def media_type(content_type: bytes) -> str:
+    """The type that a header names, without its parameters."""
+    return content_type.partition(b";")[0].strip().lower().decode("latin-1")
 
 
 def declared_bytes(headers: Headers) -> int:

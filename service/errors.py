@@ -4,6 +4,7 @@ CallerError
 ├── MalformedBody       the body is no JSON, empty, or cut off
 ├── InvalidBody         the body, or a header beside it, does not say what the route needs
 ├── BodyTooLarge        too many bytes or too many rows
+├── NotAcceptable       no format that is written would do for the caller
 ├── UnsupportedBody     another Content-Type than the route takes, or encoded
 ├── Unauthorized        no admin key, or a wrong one
 ├── TooManyAttempts     wrong admin keys from one address, again and again
@@ -36,6 +37,10 @@ class BodyTooLarge(CallerError):
 
 class UnsupportedBody(CallerError):
     """A body whose headers say that it is of another type than the route takes, or encoded."""
+
+
+class NotAcceptable(CallerError):
+    """An `Accept` header that allows no format of the answer."""
 
 
 class Unauthorized(CallerError):

@@ -33,7 +33,8 @@ def health_routes(registry: Registry, draining: Draining, default_model: str | N
         """Whether the process answers at all: restart it where it does not."""
         return Live()
 
-    @get("/health/ready", sync_to_thread=False, summary="Readiness", responses=responses(503))
+    # MLflow's scoring server and SageMaker's containers are probed at /ping.
+    @get(["/health/ready", "/ping"], sync_to_thread=False, summary="Readiness", responses=responses(503))
     def ready() -> Ready:
         """Whether to send requests here: the default model, or where none is set any model, is loaded."""
         if draining.started:

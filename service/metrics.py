@@ -65,17 +65,29 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemostrecent",
         )
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._rows_of: dict[tuple[str, int], Counter] = {}
         if folder is not None:
             _sweep(folder)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request answered; `route` is the template of its path."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        # Looking series up by their labels takes longer than counting; the service's own labels are few.
+        key = (method, route, status)
+        series = self._series.get(key)
+        if series is None:
+            labelled = self._requests.labels(method, route, str(status)), self._request_seconds.labels(route)
+            series = self._series[key] = labelled
+        requests, request_seconds = series
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def count_rows(self, model: str, version: int, n_rows: int) -> None:
         """Rows answered by one version."""
-        self._rows.labels(model, str(version)).inc(n_rows)
+        rows = self._rows_of.get((model, version))
+        if rows is None:
+            rows = self._rows_of[model, version] = self._rows.labels(model, str(version))
+        rows.inc(n_rows)
 
     def count_swap(self, model: str, outcome: Literal["loaded", "refused"]) -> None:
         """One attempt to serve another version."""

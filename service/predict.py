@@ -1,4 +1,4 @@
-"""The prediction routes. Between a body and its answer there is one pure function; the rest is HTTP."""
+"""The prediction routes. Between a body and its answer there is one pure function, `Exchange.answer`."""
 
 from __future__ import annotations
 
@@ -6,59 +6,35 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from contract.errors import CallerError, InvalidRows
-from service.answers import encode_answers
-from service.bodies import read_json_body
-from service.documents import PREDICT_RESPONSES, PredictOperation
+from contract.tensors import Tensors
+from service.bodies import read_body, read_head
+from service.documents import INVOCATIONS, PREDICTIONS
 from service.errors import NotFinite
+from service.formats.exchange import Answered, Dialect, Exchange, negotiate
+from service.formats.json_document import BULKY_BYTES
 from service.memory import trim
 from service.metrics import Metrics
 from service.predictor import Predictor
 from service.recent import RecentRequests
 from service.registry import Registry
-from service.requests import BULKY_BYTES, read_rows
 from service.watch_window import Kind, WatchWindow
 
-INLINE_BYTES = 64 * 1024
-"""Bodies up to this size, some thousand rows, are answered on the event loop within a few milliseconds. Above it the
-hand-over to a thread, 0.05 ms, costs less than the wait of the other requests."""
 
-# A POST that creates nothing answers 200, where Litestar would say 201.
-DOCUMENTED: dict[str, Any] = {"status_code": 200, "operation_class": PredictOperation, "responses": PREDICT_RESPONSES}
-
-
-class Answered(NamedTuple):
-    """A response's JSON and the number of rows in it."""
-
-    content: bytes
-    n_rows: int
-
-
-def answer(predictor: Predictor, body: bytes, max_rows: int) -> Answered:
-    """The answer to a body. Depends on nothing else, changes nothing.
+def answer_bulky(exchange: Exchange, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
+    """`Exchange.answer`, but what it took in memory is given back at once, where it failed, too.
 
     Raises:
-        CallerError: the body is not one that the model can answer (`service.requests.read_rows`, `Predictor.predict`).
-    """
-    tensors = read_rows(body, predictor.reader, max_rows)
-    answers = predictor.predict(tensors)
-    return Answered(encode_answers(predictor, answers, tensors.unseen), tensors.n_samples)
-
-
-def answer_bulky(predictor: Predictor, body: bytes, max_rows: int) -> Answered:
-    """`answer`, but what it took in memory is given back at once, where it failed, too.
-
-    Raises:
-        CallerError: as `answer`.
+        CallerError: as `Exchange.answer`.
     """
     try:
-        return answer(predictor, body, max_rows)
+        return exchange.answer(predictor, body, max_rows)
     except CallerError as error:
         # The frames of an exception keep the decoded rows until somebody has handled it.
         error.__context__ = error.__traceback__ = None
@@ -89,7 +65,7 @@ class Predict:
         self._recent = recent
         self._watch = watch
         self._max_body_bytes = max_body_bytes
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
 
     @contextlib.asynccontextmanager
@@ -103,54 +79,77 @@ class Predict:
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
 
-        @post("/predict", summary="Predict", **DOCUMENTED)
+        @post("/predict", summary="Predict", **PREDICTIONS)
         async def predict(request: Request[Any, Any, Any]) -> Response[bytes]:
             """Answer rows with the default model's current version."""
-            body = await self._read(request)
-            return await self._respond(body, self._registry.get_default())
+            return await self._respond(request, None)
 
-        @post("/models/{name:str}/predict", summary="Predict with a model", **DOCUMENTED)
+        @post("/models/{name:str}/predict", summary="Predict with a model", **PREDICTIONS)
         async def predict_with_model(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
             """Answer rows with a model's current version."""
-            body = await self._read(request)
-            return await self._respond(body, self._registry.get(name))
+            return await self._respond(request, name)
 
-        @post("/models/{name:str}/versions/{version:int}/predict", summary="Predict with a version", **DOCUMENTED)
+        @post("/models/{name:str}/versions/{version:int}/predict", summary="Predict with a version", **PREDICTIONS)
         async def predict_with_version(
             request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]
         ) -> Response[bytes]:
             """Answer rows with one version of a model, whether it is the current one or not."""
-            body = await self._read(request)
-            return await self._respond_unwatched(body, await self._registry.get_version(name, version))
+            exchange, body = await self._read(request, "litet")
+            predictor = await self._registry.get_version(name, version)
+            answered = await self._answer(exchange, predictor, body)
+            self._metrics.count_rows(name, version, answered.tensors.n_samples)
+            return Response(answered.content, media_type=exchange.media_type)
 
-        return [predict, predict_with_model, predict_with_version]
+        @post("/invocations", summary="Predict as MLflow does", **INVOCATIONS)
+        async def invoke(request: Request[Any, Any, Any]) -> Response[bytes]:
+            """Answer rows, as MLflow's scoring server takes them, with the default model's current version."""
+            return await self._respond(request, None, "mlflow")
 
-    async def _read(self, request: Request[Any, Any, Any]) -> bytes:
-        """The body. Read before the predictor is looked up, so that a slow upload is answered by what serves then."""
-        return await read_json_body(request.scope["headers"], request.receive, self._max_body_bytes)
+        return [predict, predict_with_model, predict_with_version, invoke]
 
-    async def _respond(self, body: bytes, predictor: Predictor) -> Response[bytes]:
+    def current(self, name: str | None) -> Predictor:
+        """The predictor of a model, of the default one for None.
+
+        Raises:
+            NotFound, NotReady: as `Registry.get` and `Registry.get_default`.
+        """
+        return self._registry.get_default() if name is None else self._registry.get(name)
+
+    def count(self, predictor: Predictor, tensors: Tensors, n_bytes: int) -> None:
+        """One answered request, of so many bytes, for a model's current version."""
+        self._metrics.count_rows(predictor.name, predictor.version, tensors.n_samples)
+        if self._watch:
+            self._watch.count(predictor.name, predictor.version, "answered")
+            self._recent.add(predictor.name, predictor.reader, tensors, n_bytes)
+
+    async def _respond(
+        self, request: Request[Any, Any, Any], name: str | None, dialect: Dialect = "litet"
+    ) -> Response[bytes]:
         """The response of a model's current version, which is watched, and whose requests are kept for a replay."""
+        exchange, body = await self._read(request, dialect)
+        predictor = self.current(name)
         try:
-            response = await self._respond_unwatched(body, predictor)
+            answered = await self._answer(exchange, predictor, body)
         except Exception as error:
             if self._watch and (kind := _kind(error)):
                 self._watch.count(predictor.name, predictor.version, kind)
             raise
-        if self._watch:
-            self._watch.count(predictor.name, predictor.version, "answered")
-        self._recent.add(predictor.name, body)
-        return response
+        self.count(predictor, answered.tensors, len(body))
+        return Response(answered.content, media_type=exchange.media_type)
 
-    async def _respond_unwatched(self, body: bytes, predictor: Predictor) -> Response[bytes]:
-        if len(body) <= INLINE_BYTES:
-            answered = answer(predictor, body, self._max_rows)
-        else:
-            work = answer if len(body) < BULKY_BYTES else answer_bulky
-            loop = asyncio.get_running_loop()
-            answered = await loop.run_in_executor(self._executor, work, predictor, body, self._max_rows)
-        self._metrics.count_rows(predictor.name, predictor.version, answered.n_rows)
-        return Response(answered.content, media_type="application/json")
+    async def _read(self, request: Request[Any, Any, Any], dialect: Dialect) -> tuple[Exchange, bytes]:
+        """The body. Read before the predictor is looked up, so that a slow upload is answered by what serves then."""
+        scope = request.scope
+        head = read_head(scope["headers"])
+        exchange = negotiate(dialect, head.content_type, head.accept, scope["query_string"])
+        return exchange, await read_body(head, request.receive, self._max_body_bytes)
+
+    async def _answer(self, exchange: Exchange, predictor: Predictor, body: bytes) -> Answered:
+        if len(body) <= exchange.inline_bytes:
+            return exchange.answer(predictor, body, self.max_rows)
+        work = answer_bulky if len(body) >= BULKY_BYTES else Exchange.answer
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, work, exchange, predictor, body, self.max_rows)
 
 
 def _kind(error: Exception) -> Kind | None:

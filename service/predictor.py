@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
+import orjson
 
 from contract.card import Probe
 from contract.errors import CorruptArtifact, Fault, ParityError
@@ -13,7 +12,11 @@ from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
 from contract.repository import Artifact
 from contract.schema import Schema
 from contract.tensors import RowReader, Tensors
+from service.answers import Answers
 from service.errors import NotFinite
+from service.formats.json_template import JsonTemplate
+from service.formats.outputs import ALL
+from service.invariance import least_rows
 from service.session import open_session
 
 SLACK = 10
@@ -25,14 +28,9 @@ some units of 6e-8 for each of some hundred terms; a wrong weight, operator or c
 INVARIANT_TOLERANCE = 1e-5
 """For softmax(logits) against probabilities: both are float32 sums over a few classes."""
 WARM_UP_ROWS = 64
-
-
-class Answers(NamedTuple):
-    """`logits` and `probabilities` float32 `(n_samples, n_classes)`, `class_index` int64 `(n_samples,)`; all finite."""
-
-    logits: np.ndarray
-    probabilities: np.ndarray
-    class_index: np.ndarray
+MAX_BATCH_ROWS = 4_096
+"""More rows go through the network in parts: what lies between its layers then stays in the processor's cache, which
+halves the time of ten thousand rows and a hidden layer of 128."""
 
 
 class Predictor:
@@ -50,7 +48,15 @@ class Predictor:
         self.version = artifact.card.version
         self._session, self.schema = open_session(artifact.model)
         self.reader = RowReader(self.schema)
+        self.json_start = b'{"model":%b,"version":%d,"predictions":[' % (orjson.dumps(self.name), self.version)
+        self.json_template = JsonTemplate(self.schema.labels, ALL, b",")
         self._warm_up()
+        self._least_rows = least_rows(self._try, self.schema)
+
+    @property
+    def is_batch_invariant(self) -> bool:
+        """Whether a row has the same answer, to the last bit, whatever other rows are answered with it."""
+        return self._least_rows is not None
 
     def predict(self, tensors: Tensors) -> Answers:
         """The answers for one row or more.
@@ -58,10 +64,29 @@ class Predictor:
         Raises:
             NotFinite: a row whose values are so large that float32 cannot hold its logits.
         """
-        answers = Answers(*self._session.run(OUTPUTS, tensors.feed()))
-        if not (np.isfinite(answers.logits).all() and np.isfinite(answers.probabilities).all()):
+        answers = self.run(tensors)
+        if not answers.are_finite():
             raise _not_finite(answers)
         return answers
+
+    def run(self, tensors: Tensors) -> Answers:
+        """The answers for any number of rows, finite or not."""
+        if tensors.n_samples == 1 and self._least_rows == 2:
+            return self._run(tensors.take(np.array([0, 0]))).between(0, 1)
+        if tensors.n_samples <= MAX_BATCH_ROWS:
+            return self._run(tensors)
+        starts = range(0, tensors.n_samples, MAX_BATCH_ROWS)
+        batches = [self._run(tensors.between(start, start + MAX_BATCH_ROWS)) for start in starts]
+        return Answers(*map(np.concatenate, zip(*batches, strict=True)))
+
+    def _run(self, tensors: Tensors) -> Answers:
+        return Answers(*self._session.run(OUTPUTS, tensors.feed()))
+
+    def _try(self, tensors: Tensors) -> Answers:
+        try:
+            return self._run(tensors)
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise CorruptArtifact(f"a model must answer the rows of its probe and of its ranges: {error}") from error
 
     def _warm_up(self) -> None:
         """Run the first batches, which pay for lazy set-up, and compare what they answer."""
@@ -70,15 +95,11 @@ class Predictor:
         expected = np.array(probe.logits, np.float64)
         tolerance = SLACK * self.card.report.parity.tolerance
         for rows in (np.arange(1), np.arange(tensors.n_samples), np.arange(WARM_UP_ROWS) % tensors.n_samples):
-            answers = self._try(Tensors(tensors.x_num[rows], tensors.x_cat[rows], {}))
+            answers = self._try(tensors.take(rows))
+            if not answers.are_finite():
+                raise CorruptArtifact("a model must answer the rows of its probe with finite numbers")
             _check_invariants(answers, len(rows), len(self.schema.labels))
             _check_parity(answers.logits, expected[rows], tolerance)
-
-    def _try(self, tensors: Tensors) -> Answers:
-        try:
-            return self.predict(tensors)
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise CorruptArtifact(f"a model must answer the rows of its probe: {error}") from error
 
 
 def _tensors(probe: Probe, schema: Schema) -> Tensors:
@@ -115,12 +136,10 @@ def _check_invariants(answers: Answers, n_samples: int, n_classes: int) -> None:
 
 
 def _not_finite(answers: Answers) -> NotFinite:
-    finite = np.isfinite(answers.logits).all(axis=1) & np.isfinite(answers.probabilities).all(axis=1)
-    rows = np.flatnonzero(~finite)
-    return NotFinite(
-        [
-            Fault(row=row, expected="values that the model can answer with finite logits", got="values too large")
-            for row in rows[:MAX_FAULTS].tolist()
-        ],
-        len(rows),
-    )
+    rows = np.flatnonzero(~answers.finite_rows())
+    return NotFinite(list(map(too_large, rows[:MAX_FAULTS].tolist())), len(rows))
+
+
+def too_large(row: int) -> Fault:
+    """What is wrong with a row whose answer is not finite."""
+    return Fault(row=row, expected="values that the model can answer with finite logits", got="values too large")

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from functools import partial
 
+import orjson
+
+from contract.tensors import RowReader, Tensors
+
 MAX_BYTES = 4096
-"""Larger bodies are left out: what is kept of a model has at most this many bytes times their number."""
+"""Rows of larger bodies are left out: what is kept of a model is at most some times this times their number."""
 
 
 class RecentRequests:
-    """The bodies that were answered last, `n_requests` for each model. Nothing is ever written to a disk."""
+    """The rows of the last `n_requests` that each model answered. Nothing is ever written to a disk."""
 
     def __init__(self, n_requests: int) -> None:
-        self._bodies: dict[str, deque[bytes]] = defaultdict(partial(deque, maxlen=n_requests))
+        self._requests: dict[str, deque[tuple[RowReader, Tensors]]] = defaultdict(partial(deque, maxlen=n_requests))
 
-    def add(self, model: str, body: bytes) -> None:
-        """One answered request."""
-        if len(body) <= MAX_BYTES:
-            self._bodies[model].append(body)
+    def add(self, model: str, reader: RowReader, tensors: Tensors, n_bytes: int) -> None:
+        """The rows of one answered request, which its reader made of a body of so many bytes."""
+        if n_bytes <= MAX_BYTES:
+            self._requests[model].append((reader, tensors))
 
     def of(self, model: str) -> list[bytes]:
-        """The requests of a model, oldest first. Any thread may ask."""
-        bodies = self._bodies.get(model)
-        return list(bodies.copy()) if bodies else []
+        """The requests of a model, oldest first, each as `{"instances": [row, …]}`. Any thread may ask."""
+        requests = self._requests.get(model)
+        return [_document(reader, tensors) for reader, tensors in requests.copy()] if requests else []
+
+
+def _document(reader: RowReader, tensors: Tensors) -> bytes:
+    return orjson.dumps({"instances": reader.write(tensors)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from service.formats.exchange import FORMATS
 from service.openapi import FOLDER
 
 Service = TestClient[Litestar]
@@ -31,6 +33,8 @@ def test_the_description_is_openapi_3_1_of_every_route(description: dict[str, An
         "/models/{name}/versions/{version}/predict",
         "/models",
         "/models/{name}",
+        "/invocations",
+        "/ping",
         "/health/live",
         "/health/ready",
         "/metrics",
@@ -57,16 +61,32 @@ def test_errors_are_described_as_problems(description: dict[str, Any]) -> None:
                     assert set(response["content"]) == {"application/problem+json"}
 
 
-def test_predictions_are_described_with_examples_that_work(service: Service, description: dict[str, Any]) -> None:
-    operation = description["paths"]["/predict"]["post"]
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+def test_predictions_are_described_with_examples_that_work(
+    service: Service, description: dict[str, Any], path: str
+) -> None:
+    operation = description["paths"][path]["post"]
     assert operation["requestBody"]["required"] is True
-    body = operation["requestBody"]["content"]["application/json"]
-    assert body["schema"]["required"] == ["instances"]
-    for example in body["examples"].values():
-        assert service.post("/predict", json=example["value"]).status_code == 200
-    answer = operation["responses"]["200"]["content"]["application/json"]
-    assert answer["schema"] == {"$ref": "#/components/schemas/Predictions"}
-    assert {"413", "415", "422"} <= operation["responses"].keys()
+    n_examples = 0
+    for content_type, body in operation["requestBody"]["content"].items():
+        for example in body.get("examples", {}).values():
+            value = example["value"]
+            content = value if isinstance(value, str) else json.dumps(value)
+            answer = service.post(path, content=content, headers={"content-type": content_type})
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["predictions"]) == 2
+            n_examples += 1
+    assert n_examples >= 5
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/{name}/predict", "/invocations"])
+def test_answers_are_described_in_each_format(description: dict[str, Any], path: str) -> None:
+    operation = description["paths"][path]["post"]
+    content = operation["responses"]["200"]["content"]
+    assert set(content) == set(FORMATS)
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/Predictions"}
+    assert {"406", "413", "415", "422"} <= operation["responses"].keys()
+    assert {"outputs", "partial"} <= {parameter["name"] for parameter in operation["parameters"]}
 
 
 @pytest.mark.parametrize("path", ["/schema", "/schema/"])

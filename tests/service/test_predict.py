@@ -11,11 +11,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from contract.errors import Fault, InvalidRows
-from service.answers import Predictions, encode_answers
+from service.answers import Answers
 from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotFinite
-from service.predict import INLINE_BYTES, _kind
-from service.predictor import Answers
-from service.requests import BULKY_BYTES
+from service.formats.exchange import FORMATS
+from service.formats.json_answers import Predictions
+from service.formats.json_document import BULKY_BYTES
+from service.formats.json_template import JsonTemplate
+from service.formats.outputs import ALL
+from service.predict import _kind
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -91,7 +94,7 @@ def test_rows_of_a_batch_are_answered_as_alone(service: Service) -> None:
         np.testing.assert_allclose(alone["logits"], prediction["logits"], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
+@pytest.mark.parametrize("size", [FORMATS["application/json"].inline_bytes, BULKY_BYTES])
 def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service, size: int) -> None:
     rows = np.random.default_rng(0).uniform(0, 8, size=(3000, 4)).tolist()
     body = msgspec.json.encode({"instances": rows}) + b" " * size
@@ -105,7 +108,7 @@ def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service, siz
     )
 
 
-@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
+@pytest.mark.parametrize("size", [FORMATS["application/json"].inline_bytes, BULKY_BYTES])
 def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, size: int) -> None:
     body = msgspec.json.encode({"instances": [*([ROW] * 4000), [1, 2, 3, "x"]]}) + b" " * size
     answer = service.post("/predict", content=body, headers={"content-type": "application/json"})
@@ -113,14 +116,10 @@ def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, 
     assert answer.json()["errors"][0]["row"] == 4000
 
 
-def test_answers_are_written_with_the_shortest_digits(service: Service) -> None:
-    class Named:
-        name, version, schema = "m", 7, type("S", (), {"labels": ("a", True)})
-
+def test_answers_are_written_with_the_shortest_digits() -> None:
     answers = Answers(np.array([[0.1, -2.5]], np.float32), np.array([[0.7, 0.3]], np.float32), np.array([1], np.int64))
-    assert encode_answers(Named, answers, {0: ["f"]}) == (  # type: ignore[arg-type]
-        b'{"model":"m","version":7,"predictions":[{"label":true,"class_index":1,"probabilities":[0.7,0.3],'
-        b'"logits":[0.1,-2.5],"unseen":["f"]}]}'
+    assert JsonTemplate(("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
+        b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
 
 

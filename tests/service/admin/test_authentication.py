@@ -20,7 +20,7 @@ from service.admin.keys import Keys
 from service.draining import Draining
 from service.metrics import Metrics
 from service.problems import to_response
-from service.telemetry import telemetry
+from service.telemetry import Telemetry, observed
 
 KEY = "litet_right"
 RIGHT = [(b"authorization", b"Bearer litet_right")]
@@ -86,7 +86,7 @@ def app(clock: Clock) -> Litestar:
     app = make_app()
     keys = Keys(f"ann:{hashlib.sha256(KEY.encode()).hexdigest()}", None)
     app.asgi_handler = authenticated(app.asgi_handler, keys, clock)
-    app.asgi_handler = telemetry(app.asgi_handler, Metrics(None), Draining(0), access_log=False)
+    app.asgi_handler = observed(app.asgi_handler, Telemetry(Metrics(None), access_log=False), Draining(0))
     return app
 
 

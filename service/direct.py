@@ -1,0 +1,136 @@
+"""Predictions answered where their last byte arrives, without the app.
+
+What a prediction costs in a framework is not the prediction: a task, a scope, two queues and a router take three times
+as long as the model. So the server's protocol asks here first. What is answered here is a small request for a model's
+current version that succeeds; everything else, every error among it, takes the way through the app, which would have
+given the same answer, byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from time import perf_counter
+from typing import NamedTuple
+
+from contract.errors import LitetError
+from service.draining import Draining
+from service.formats.exchange import MAX_CACHED_BYTES, Dialect, Exchange, negotiate
+from service.formats.rows import Rows
+from service.formats.scored import Scored
+from service.gathering import score_all
+from service.predict import Predict
+from service.predictor import Predictor
+from service.telemetry import Telemetry
+
+TARGET = re.compile(rb"(/predict|/invocations|/models/([a-z0-9_-]+)/predict)(?:\?(.*))?")
+ROUTES = {b"/predict": "/predict", b"/invocations": "/invocations"}
+BY_NAME = "/models/{name}/predict"
+RESPONSE = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+
+
+class Plan(NamedTuple):
+    """How a request will be answered, which its head tells."""
+
+    name: str | None
+    path: str
+    route: str
+    exchange: Exchange
+    content_type: bytes
+
+
+Reply = Callable[[bytes | None], None]
+"""Takes a successful response from its content's headers on; None where the app has to answer."""
+
+
+class Asked(NamedTuple):
+    """A request whose rows were read. `started` is when its head was there, in seconds of `perf_counter`."""
+
+    plan: Plan
+    predictor: Predictor
+    rows: Rows
+    n_bytes: int
+    started: float
+    given_id: bytes | None
+    client: str | None
+    reply: Reply
+
+
+class Direct:
+    """Answers what can be answered at once: at the end of the event loop's turn, together with what else came in it."""
+
+    def __init__(self, predict: Predict, telemetry: Telemetry, draining: Draining) -> None:
+        self._predict = predict
+        self._telemetry = telemetry
+        self._draining = draining
+        self._waiting: list[Asked] = []
+
+    def plan(self, target: bytes, content_type: bytes, accept: bytes, n_bytes: int) -> Plan | None:
+        """What to do with a POST whose body has so many bytes; None where that is not for here."""
+        if self._draining.started:  # what is answered from now on says so
+            return None
+        if len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
+            return None
+        plan = _plan(target, content_type, accept)
+        return plan if plan is not None and n_bytes <= plan.exchange.inline_bytes else None
+
+    def ask(
+        self, plan: Plan, body: bytes, started: float, given_id: bytes | None, client: str | None, reply: Reply
+    ) -> None:
+        """Have `reply` called with the answer to a body: now, or before the event loop looks for more requests."""
+        try:
+            predictor = self._predict.current(plan.name)
+            rows = plan.exchange.read(body, predictor.reader, self._predict.max_rows, partial=plan.exchange.partial)
+        except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
+            reply(None)
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.answer_waiting)
+        self._waiting.append(Asked(plan, predictor, rows, len(body), started, given_id, client, reply))
+
+    def answer_waiting(self) -> None:
+        """Answer everything that was asked and not yet answered, in its order."""
+        waiting, self._waiting = self._waiting, []
+        while waiting:
+            predictor = waiting[0].predictor
+            n_alike = next((n for n, asked in enumerate(waiting) if asked.predictor is not predictor), len(waiting))
+            scores = score_all(predictor, [asked.rows for asked in waiting[:n_alike]])
+            for asked, scored in zip(waiting, scores, strict=False):
+                self._reply(asked, scored)
+            waiting = waiting[n_alike:]
+
+    def _reply(self, asked: Asked, scored: Scored | None) -> None:
+        plan, predictor, rows, n_bytes, started, given_id, client, reply = asked
+        if scored is None:
+            reply(None)
+            return
+        try:
+            content = plan.exchange.write(scored, plan.exchange.outputs)
+        except Exception:  # noqa: BLE001 # as above
+            reply(None)
+            return
+        request_id = self._telemetry.name(given_id)
+        reply(RESPONSE % (plan.content_type, len(content), request_id, content))
+        self._predict.count(predictor, rows.tensors, n_bytes)
+        self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, perf_counter() - started, client)
+
+
+@lru_cache(maxsize=512)
+def _plan(target: bytes, content_type: bytes, accept: bytes) -> Plan | None:
+    if not (found := TARGET.fullmatch(target)):
+        return None
+    path, name, query = found.groups()
+    dialect: Dialect = "mlflow" if path == b"/invocations" else "litet"
+    try:
+        exchange = negotiate(dialect, content_type, accept, query or b"")
+    except LitetError:
+        return None
+    return Plan(
+        name.decode() if name else None,
+        path.decode(),
+        ROUTES.get(path, BY_NAME),
+        exchange,
+        exchange.content_type.encode(),
+    )

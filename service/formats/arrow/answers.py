@@ -1,0 +1,180 @@
+"""Answers → an Arrow IPC stream of one record batch (https://arrow.apache.org/docs/format/Columnar.html)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence, Set
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from contract.schema import Label
+from service.formats.arrow.flatbuffer import BOOL, I16, I32, I64, U8, Longs, Number, Slots, Tables, Text, encode
+from service.formats.cell_texts import fault_text, label_text
+from service.formats.scored import Scored
+
+PREFIX = struct.Struct("<II")
+CONTINUATION = 0xFFFFFFFF
+END = PREFIX.pack(CONTINUATION, 0)
+V5 = 4
+SCHEMA, RECORD_BATCH = 1, 3
+ALIGNMENT = 8
+
+INT64: tuple[int, Slots] = (2, {0: Number(I32, 64), 1: Number(BOOL, 1)})
+FLOAT32: tuple[int, Slots] = (3, {0: Number(I16, 1)})
+UTF8: tuple[int, Slots] = (5, {})
+BOOLEAN: tuple[int, Slots] = (6, {})
+LIST: tuple[int, Slots] = (12, {})
+FIXED_SIZE_LIST = 16
+"""Types: their numbers, and the tables with their details."""
+
+
+class Layout(NamedTuple):
+    """What the schema of an answer depends on. `about` is the model and the version."""
+
+    about: tuple[str, int]
+    outputs: frozenset[str]
+    labels: tuple[Label, ...]
+    has_unseen: bool
+    has_error: bool
+
+
+class Column(NamedTuple):
+    """The nodes of a column and its children in a record batch, and their buffers."""
+
+    nodes: list[int]
+    buffers: list[bytes]
+
+
+def write(scored: Scored, outputs: Set[str]) -> bytes:
+    """The answers as an Arrow IPC stream (`service.formats.scored.Write`).
+
+    Columns: `label` (text, integers or booleans, as the labels are), `class_index` (int64), `probabilities` and
+    `logits` (lists of as many float32 as there are classes), `unseen` (lists of feature names) where the model has
+    categorical features, and, where bad rows are listed, `error` (text, null in good rows). In a bad row all else is
+    null. The schema's metadata name the model and its version.
+    """
+    predictor = scored.predictor
+    schema = predictor.schema
+    layout = Layout(
+        about=(predictor.name, predictor.version),
+        outputs=frozenset(outputs),
+        labels=schema.labels,
+        has_unseen=bool(schema.categorical),
+        has_error=scored.faults is not None,
+    )
+    columns = list(_columns(scored, layout))
+    pieces: list[bytes] = []
+    places: list[int] = []
+    at = 0
+    for buffer in chain.from_iterable(column.buffers for column in columns):
+        padding = -len(buffer) % ALIGNMENT
+        pieces += (buffer, bytes(padding))
+        places += (at, len(buffer))
+        at += len(buffer) + padding
+    nodes = list(chain.from_iterable(column.nodes for column in columns))
+    batch: Slots = {0: Number(I64, scored.n_rows), 1: Longs(nodes, 2), 2: Longs(places, 2)}
+    return b"".join([_schema_message(layout), _metadata(RECORD_BATCH, batch, at), *pieces, END])
+
+
+@lru_cache(maxsize=64)
+def _schema_message(layout: Layout) -> bytes:
+    lists: tuple[int, Slots] = FIXED_SIZE_LIST, {0: Number(I32, len(layout.labels))}
+    fields = {
+        "label": _field("label", {"bool": BOOLEAN, "int": INT64, "str": UTF8}[_label_type(layout.labels).__name__]),
+        "class_index": _field("class_index", INT64),
+        "probabilities": _field("probabilities", lists, _field("item", FLOAT32)),
+        "logits": _field("logits", lists, _field("item", FLOAT32)),
+    }
+    chosen = [field for name, field in fields.items() if name in layout.outputs]
+    if layout.has_unseen:
+        chosen.append(_field("unseen", LIST, _field("item", UTF8)))
+    if layout.has_error:
+        chosen.append(_field("error", UTF8))
+    name, version = layout.about
+    about = {"litet.model": name, "litet.version": str(version)}
+    metadata = Tables({0: Text(key), 1: Text(value)} for key, value in about.items())
+    return _metadata(SCHEMA, {1: Tables(chosen), 2: metadata}, 0)
+
+
+def _field(name: str, kind: tuple[int, Slots], *children: Slots) -> Slots:
+    number, details = kind
+    return {0: Text(name), 1: Number(BOOL, 1), 2: Number(U8, number), 3: details, 5: Tables(children)}
+
+
+def _label_type(labels: Sequence[Label]) -> type[bool] | type[int] | type[str]:
+    """What a column of all these labels holds."""
+    if all(type(label) is bool for label in labels):
+        return bool
+    return int if all(type(label) is int and -(2**63) <= label < 2**63 for label in labels) else str
+
+
+def _metadata(kind: int, header: Slots, n_bytes: int) -> bytes:
+    """What stands before a message's body of so many bytes."""
+    content = encode({0: Number(I16, V5), 1: Number(U8, kind), 2: header, 3: Number(I64, n_bytes)})
+    return PREFIX.pack(CONTINUATION, len(content)) + content
+
+
+def _columns(scored: Scored, layout: Layout) -> Iterator[Column]:
+    answers, n_rows = scored.answers, scored.n_rows
+    answered = scored.answered() if scored.faults else None
+    validity = b"" if answered is None else _bits(np.isin(np.arange(n_rows), answered))
+    node = [n_rows, n_rows - scored.n_answers]
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        """What belongs to the answers, for every row; zeros where there is no answer."""
+        if answered is None:
+            return values
+        spread = np.zeros((n_rows, *values.shape[1:]), values.dtype)
+        spread[answered] = values
+        return spread
+
+    if "label" in layout.outputs:
+        yield Column(node, [validity, *_labels(layout.labels, spread(answers.class_index))])
+    if "class_index" in layout.outputs:
+        yield Column(node, [validity, spread(answers.class_index).tobytes()])
+    for name, matrix in (("probabilities", answers.probabilities), ("logits", answers.logits)):
+        if name in layout.outputs:
+            items = spread(matrix)
+            yield Column([*node, items.size, 0], [validity, b"", items.tobytes()])
+    if layout.has_unseen:
+        names = [name.encode() for row in sorted(scored.unseen) for name in scored.unseen[row]]
+        counts = np.zeros(scored.n_answers, np.int32)
+        counts[list(scored.unseen)] = list(map(len, scored.unseen.values()))
+        yield Column([*node, len(names), 0], [validity, _offsets(spread(counts)), b"", *_texts(names)])
+    if scored.faults is not None:
+        texts = [b""] * n_rows
+        for row, fault in scored.faults.items():
+            texts[row] = fault_text(fault).encode()
+        is_bad = _bits(np.isin(np.arange(n_rows), list(scored.faults)))
+        yield Column([n_rows, scored.n_answers], [is_bad, *_texts(texts)])
+
+
+def _labels(labels: Sequence[Label], class_index: np.ndarray) -> Iterator[bytes]:
+    """The buffers of the column of labels, less the first."""
+    kind = _label_type(labels)
+    if kind is bool:
+        yield _bits(np.array(labels)[class_index])
+    elif kind is int:
+        yield np.array(labels, np.int64)[class_index].tobytes()
+    else:
+        texts = [label_text(label).encode() for label in labels]
+        yield _offsets(np.array(list(map(len, texts)), np.int32)[class_index])
+        yield b"".join(np.array(texts, object)[class_index].tolist())
+
+
+def _texts(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The offsets of texts, and the texts."""
+    return _offsets(np.array(list(map(len, texts)), np.int32)), b"".join(texts)
+
+
+def _offsets(lengths: np.ndarray) -> bytes:
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets.tobytes()
+
+
+def _bits(values: np.ndarray) -> bytes:
+    return np.packbits(values, bitorder="little").tobytes()

@@ -1,0 +1,60 @@
+"""Answers → CSV (RFC 4180)."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import numpy as np
+
+from service.formats.cell_texts import fault_text, label_text
+from service.formats.number_text import number_rows
+from service.formats.scored import Scored
+
+END = b"\r\n"
+
+
+def write(scored: Scored, outputs: Set[str]) -> bytes:
+    """The answers as CSV (`service.formats.scored.Write`), a line for each row of the body.
+
+    Columns: `label`, `class_index`, `probability_<label>` …, `logit_<label>` …; `unseen` (feature names with a space
+    between them) where the model has categorical features; and, where bad rows are listed, `error`, which is all that a
+    bad row has. Numbers have the fewest digits that tell a float32 apart.
+    """
+    schema = scored.predictor.schema
+    texts = [label_text(label) for label in schema.labels]
+    header: list[str] = []
+    known: list[list[bytes]] = []  # by class, the cells that it decides
+    if "label" in outputs:
+        header.append("label")
+        known.append([_quote(text) for text in texts])
+    if "class_index" in outputs:
+        header.append("class_index")
+        known.append([b"%d" % index for index in range(len(texts))])
+    starts = np.array([b",".join(cells) for cells in zip(*known, strict=True)] or [b""] * len(texts), object)
+    columns = [starts[scored.answers.class_index].tolist()] if known else []
+    matrices = []
+    for name, prefix in (("probabilities", "probability_"), ("logits", "logit_")):
+        if name in outputs:
+            header += [prefix + text for text in texts]
+            matrices.append(getattr(scored.answers, name))
+    if matrices:
+        columns.append(number_rows(np.hstack(matrices)))
+    if schema.categorical:
+        header.append("unseen")
+        columns.append([_quote(" ".join(scored.unseen.get(row, ()))) for row in range(scored.n_answers)])
+    if scored.faults is not None:
+        header.append("error")
+        columns.append([b""] * scored.n_answers)
+    lines = list(map(b",".join, zip(*columns, strict=True)))
+    if scored.faults:
+        bad = {row: b"," * (len(header) - 1) + _quote(fault_text(fault)) for row, fault in scored.faults.items()}
+        good = iter(lines)
+        lines = [bad[row] if row in bad else next(good) for row in range(scored.n_rows)]
+    return END.join([b",".join(map(_quote, header)), *lines, b""])
+
+
+def _quote(text: str) -> bytes:
+    """A cell, in quotes where it needs them."""
+    if any(character in text for character in ',"\r\n'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text.encode()

@@ -1,0 +1,151 @@
+"""What a request comes in and is answered in: decided once for each combination of headers and query.
+
+A page elsewhere can make a visitor's browser send a plain form, or text; none of the types taken here is one of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from functools import lru_cache
+from typing import Literal, NamedTuple
+from urllib.parse import parse_qsl
+
+from contract.faults import shorten
+from contract.tensors import Tensors
+from service.bodies import JSON, media_type
+from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
+from service.formats import csv_answers, csv_rows
+from service.formats.accept import preferred
+from service.formats.arrow import answers as arrow_answers
+from service.formats.arrow import rows as arrow_rows
+from service.formats.json_answers import write_document, write_lines
+from service.formats.json_rows import read_document, read_lines
+from service.formats.mlflow_rows import read_invocation
+from service.formats.outputs import ALL, parse_outputs
+from service.formats.rows import Read
+from service.formats.scored import Write
+from service.predictor import Predictor
+from service.scoring import score
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+
+Dialect = Literal["litet", "mlflow"]
+"""Whose names a JSON body uses."""
+
+
+class Format(NamedTuple):
+    """How a media type is read and written.
+
+    Bodies of up to `inline_bytes` take no more than a millisecond or two, so they are answered on the event loop. Above
+    it the hand-over to a thread, 0.05 ms, costs less than the wait of the other requests.
+    """
+
+    read: Read
+    write: Write
+    inline_bytes: int
+
+
+FORMATS = {
+    JSON: Format(read_document, write_document, 64 * 1024),
+    NDJSON: Format(read_lines, write_lines, 64 * 1024),
+    CSV: Format(csv_rows.read, csv_answers.write, 32 * 1024),
+    ARROW: Format(arrow_rows.read, arrow_answers.write, 256 * 1024),
+}
+READS: Mapping[Dialect, Mapping[str, Read]] = {
+    "litet": {name: form.read for name, form in FORMATS.items()},
+    "mlflow": {JSON: read_invocation, CSV: csv_rows.read},
+}
+SAME = {"application/ndjson": NDJSON, "application/jsonl": NDJSON, "application/json-lines": NDJSON}
+"""Other names of the same."""
+
+MAX_CACHED_BYTES = 512
+"""Headers and queries come from strangers; longer ones are read anew each time."""
+
+
+class Answered(NamedTuple):
+    """An answer's bytes, and the rows that it is for."""
+
+    content: bytes
+    tensors: Tensors
+
+
+class Exchange(NamedTuple):
+    """How the rows of a request are read and its answer, of a media type, is written."""
+
+    read: Read
+    write: Write
+    media_type: str
+    outputs: Set[str]
+    partial: bool
+    inline_bytes: int
+
+    @property
+    def content_type(self) -> str:
+        """The answer's header."""
+        return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
+
+    def answer(self, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
+        """The answer to a body. Depends on nothing else, changes nothing.
+
+        Raises:
+            CallerError: the body is not one that the model can answer (`service.formats.rows.Read`, `service.scoring`).
+        """
+        rows = self.read(body, predictor.reader, max_rows, partial=self.partial)
+        return Answered(self.write(score(predictor, rows), self.outputs), rows.tensors)
+
+
+def negotiate(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) -> Exchange:
+    """The exchange that a request asks for. A request that says nothing of its answer gets JSON.
+
+    Raises:
+        UnsupportedBody: the body is of a type that is not read.
+        NotAcceptable: no type that is written would do.
+        InvalidBody: the query asks for something else than outputs, or for no such output.
+    """
+    is_short = len(content_type) + len(accept) + len(query) <= MAX_CACHED_BYTES
+    decide = _decide if is_short else _decide.__wrapped__
+    return decide(dialect, content_type, accept, query)
+
+
+@lru_cache(maxsize=512)
+def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) -> Exchange:
+    named = media_type(content_type)
+    given = SAME.get(named, named)
+    reads = READS[dialect]
+    if given not in reads or not _is_utf8(content_type):
+        raise UnsupportedBody(f"a body must be sent as Content-Type: {', '.join(reads)} (UTF-8)")
+    wanted = preferred(accept, FORMATS, SAME) if accept else JSON
+    if wanted is None:
+        raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
+    outputs, partial = _options(query)
+    return Exchange(
+        read=reads[given],
+        write=FORMATS[wanted].write,
+        media_type=wanted,
+        outputs=outputs,
+        partial=partial,
+        inline_bytes=min(FORMATS[given].inline_bytes, FORMATS[wanted].inline_bytes),
+    )
+
+
+def _is_utf8(content_type: bytes) -> bool:
+    parameters = content_type.lower().replace(b'"', b"").split(b";")[1:]
+    values = dict(parameter.replace(b" ", b"").partition(b"=")[::2] for parameter in parameters)
+    return values.get(b"charset", b"utf-8") in {b"utf-8", b"utf8", b"us-ascii"}
+
+
+def _options(query: bytes) -> tuple[Set[str], bool]:
+    outputs: Set[str] = ALL
+    partial = False
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name == "outputs":
+            outputs = parse_outputs(value)
+        elif name == "partial" and value in {"true", "false"}:
+            partial = value == "true"
+        elif name == "partial":
+            raise InvalidBody(f"partial must be true or false, got {shorten(value)!r}")
+        else:
+            raise InvalidBody(f"a query must hold outputs or partial only, got {shorten(name)!r}")
+    return outputs, partial

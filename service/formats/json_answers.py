@@ -1,0 +1,65 @@
+"""Answers → JSON: one document, or a line for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+import msgspec
+
+from contract.errors import Fault
+from contract.schema import Label
+from service.formats.json_template import JsonTemplate
+from service.formats.outputs import ALL
+from service.formats.scored import Scored
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer for one row, less what was not asked for.
+
+    `unseen` names features whose value the model never met in training; absent if none.
+    """
+
+    label: Label | msgspec.UnsetType = msgspec.UNSET
+    class_index: int | msgspec.UnsetType = msgspec.UNSET
+    probabilities: list[float] | msgspec.UnsetType = msgspec.UNSET
+    logits: list[float] | msgspec.UnsetType = msgspec.UNSET
+    unseen: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Predictions(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers in the order of the rows, and the model and version that gave them.
+
+    Where bad rows were to be listed, null stands for each of them, and `errors` says what is wrong with it.
+    """
+
+    model: str
+    version: int
+    predictions: list[Prediction | None]
+    errors: list[Fault] | msgspec.UnsetType = msgspec.UNSET
+
+
+def write_document(scored: Scored, outputs: Set[str]) -> bytes:
+    """A `service.formats.scored.Write` for `application/json`: a `Predictions`."""
+    start, template = scored.predictor.json_start, scored.predictor.json_template
+    if outputs is not ALL:
+        template = JsonTemplate(scored.predictor.schema.labels, outputs, b",")
+    if scored.faults is None:
+        return b"%b%b]}" % (start, template.write(scored.answers, scored.unseen, {})[1:])
+    between = _between(dict.fromkeys(scored.faults, b",null"))
+    predictions = template.write(scored.answers, scored.unseen, between)[1:]
+    return b'%b%b],"errors":%b}' % (start, predictions, msgspec.json.encode(list(scored.faults.values())))
+
+
+def write_lines(scored: Scored, outputs: Set[str]) -> bytes:
+    """A `service.formats.scored.Write` for `application/x-ndjson`: a `Prediction` a line, or a bad row's error."""
+    template = JsonTemplate(scored.predictor.schema.labels, outputs, b"\n")
+    errors = {row: b'\n{"error":%b}' % msgspec.json.encode(fault) for row, fault in (scored.faults or {}).items()}
+    return template.write(scored.answers, scored.unseen, _between(errors))[1:] + b"\n"
+
+
+def _between(pieces: Mapping[int, bytes]) -> dict[int, bytes]:
+    """What stands for bad rows, by the number of the answer that it goes before."""
+    between: dict[int, bytes] = {}
+    for n_bad, row in enumerate(sorted(pieces)):
+        between[row - n_bad] = between.get(row - n_bad, b"") + pieces[row]
+    return between

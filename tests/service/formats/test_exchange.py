@@ -1,0 +1,103 @@
+"""What a request comes in and is answered in."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
+from service.formats.accept import preferred
+from service.formats.exchange import ARROW, CSV, FORMATS, NDJSON, negotiate
+from service.formats.outputs import ALL
+
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("*/*", JSON),
+        ("application/*", JSON),
+        ("text/*", CSV),
+        ("text/csv", CSV),
+        ("Text/CSV; header=present", CSV),
+        ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
+        ("application/json;q=0.5, text/csv", CSV),
+        ("application/json, text/csv", JSON),
+        ("text/csv, application/json", CSV),
+        ("*/*, text/csv;q=0.2", JSON),
+        ("application/json;q=0, */*", NDJSON),
+        ("application/jsonl", NDJSON),
+        (ARROW, ARROW),
+        ("text/csv;q=nonsense, application/x-ndjson;q=0.1", NDJSON),
+        ("text/csv;q=7, application/json", CSV),
+        ("image/png", None),
+        ("text/csv;q=0", None),
+        ("application", None),
+        (";;,,=", None),
+    ],
+)
+def test_the_format_with_the_highest_weight_is_preferred(accept: str, wanted: str | None) -> None:
+    assert preferred(accept.encode(), FORMATS, {"application/jsonl": NDJSON}) == wanted
+
+
+def test_a_request_that_says_nothing_of_its_answer_gets_json() -> None:
+    for content_type in FORMATS:
+        assert negotiate("litet", content_type.encode(), b"", b"").content_type == JSON
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/json; charset=utf-16",
+        "x",
+    ],
+)
+def test_other_types_are_refused_with_those_that_are_read(content_type: str) -> None:
+    with pytest.raises(UnsupportedBody, match=r"application/json, application/x-ndjson, text/csv"):
+        negotiate("litet", content_type.encode(), b"", b"")
+
+
+def test_mlflows_route_reads_mlflows_types() -> None:
+    assert negotiate("mlflow", b"text/csv", b"", b"").read == negotiate("litet", b"text/csv", b"", b"").read
+    assert (
+        negotiate("mlflow", b"application/json", b"", b"").read
+        != negotiate("litet", b"application/json", b"", b"").read
+    )
+    with pytest.raises(UnsupportedBody):
+        negotiate("mlflow", ARROW.encode(), b"", b"")
+
+
+def test_an_answer_that_nobody_can_give_is_refused() -> None:
+    with pytest.raises(NotAcceptable, match="got 'image/png'"):
+        negotiate("litet", b"application/json", b"image/png", b"")
+
+
+def test_the_query_chooses_outputs_and_partial_answers() -> None:
+    plain = negotiate("litet", b"application/json", b"", b"")
+    assert (plain.outputs, plain.partial) == (ALL, False)
+    asked = negotiate("litet", b"application/json", b"", b"outputs=label,%20logits&partial=true")
+    assert (asked.outputs, asked.partial) == ({"label", "logits"}, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("outputs=", "outputs must be some of label, class_index, probabilities, logits; got ''"),
+        ("outputs=label,score", "got 'label,score'"),
+        ("partial=1", "partial must be true or false, got '1'"),
+        ("output=label", "outputs or partial only, got 'output'"),
+        ("x" * 5000 + "=1", "outputs or partial only"),
+    ],
+)
+def test_another_query_is_refused(query: str, says: str) -> None:
+    with pytest.raises(InvalidBody, match=says):
+        negotiate("litet", b"application/json", b"", query.encode())
+
+
+def test_a_body_is_answered_at_once_only_where_both_formats_are_quick() -> None:
+    assert negotiate("litet", ARROW.encode(), ARROW.encode(), b"").inline_bytes == FORMATS[ARROW].inline_bytes
+    assert negotiate("litet", ARROW.encode(), b"", b"").inline_bytes == FORMATS[JSON].inline_bytes

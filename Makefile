@@ -6,7 +6,7 @@ SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test bench-training bench-start bench-reliability clean
+.PHONY: help serve install check format test bench-training bench-start bench-reliability bench-offline bench-serving bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -40,8 +40,17 @@ bench-start: $(VENV)/.installed $(SERVE_VENV)/.installed ## Start-up, memory and
 bench-reliability: $(VENV)/.installed $(SERVE_VENV)/.installed ## What retraining promises, put to the test
 	LITET_SERVE_PYTHON=$(abspath $(SERVE_VENV))/bin/python $(VENV)/bin/python -m bench.reliability $(BENCH_DATA:%=--data %)
 
+bench-offline: $(VENV)/.installed ## litet predict on a large file beside a bare loop of onnxruntime
+	$(VENV)/bin/python -m bench.offline
+
+bench-serving: $(VENV)/.installed $(SERVE_VENV)/.installed ## The cost of a prediction over HTTP; needs wrk
+	$(VENV)/bin/python -m bench.serving
+
+bench-peers: $(VENV)/.installed $(SERVE_VENV)/.installed ## The same beside FastAPI, MLServer, LitServe and BentoML
+	$(VENV)/bin/python -m bench.serving --peers
+
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(SERVE_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SERVE_VENV) .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

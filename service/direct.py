@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from contract.errors import LitetError
+from service.bodies import Headers
 from service.draining import Draining
 from service.formats.exchange import MAX_CACHED_BYTES, Dialect, Exchange, negotiate
 from service.formats.rows import Rows
@@ -66,6 +67,15 @@ class Direct:
         self._telemetry = telemetry
         self._draining = draining
         self._waiting: list[Asked] = []
+        self._headers: Headers = ()
+        self._start = b""
+
+    def start(self, headers: Headers) -> bytes:
+        """How a successful response begins, with these headers. They are the same ones for a second or so."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._start = b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._start
 
     def plan(self, target: bytes, content_type: bytes, accept: bytes, n_bytes: int) -> Plan | None:
         """What to do with a POST whose body has so many bytes; None where that is not for here."""
@@ -74,32 +84,39 @@ class Direct:
         if len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
             return None
         plan = _plan(target, content_type, accept)
-        return plan if plan is not None and n_bytes <= plan.exchange.inline_bytes else None
+        return plan if plan is not None and n_bytes <= plan.exchange.inline_number_bytes else None
 
     def ask(
         self, plan: Plan, body: bytes, started: float, given_id: bytes | None, client: str | None, reply: Reply
     ) -> None:
         """Have `reply` called with the answer to a body: now, or before the event loop looks for more requests."""
-        try:
-            predictor = self._predict.current(plan.name)
-            rows = plan.exchange.read(body, predictor.reader, self._predict.max_rows, partial=plan.exchange.partial)
-        except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
+        read = self._read(plan, body)
+        if read is None:
             reply(None)
             return
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.answer_waiting)
-        self._waiting.append(Asked(plan, predictor, rows, len(body), started, given_id, client, reply))
+        self._waiting.append(Asked(plan, *read, len(body), started, given_id, client, reply))
 
     def answer_waiting(self) -> None:
-        """Answer everything that was asked and not yet answered, in its order."""
+        """Answer everything that was asked and not yet answered."""
         waiting, self._waiting = self._waiting, []
-        while waiting:
-            predictor = waiting[0].predictor
-            n_alike = next((n for n, asked in enumerate(waiting) if asked.predictor is not predictor), len(waiting))
-            scores = score_all(predictor, [asked.rows for asked in waiting[:n_alike]])
-            for asked, scored in zip(waiting, scores, strict=False):
+        by_version: dict[Predictor, list[Asked]] = {}
+        for asked in waiting:
+            by_version.setdefault(asked.predictor, []).append(asked)
+        for predictor, group in by_version.items():
+            for asked, scored in zip(group, score_all(predictor, [asked.rows for asked in group]), strict=True):
                 self._reply(asked, scored)
-            waiting = waiting[n_alike:]
+
+    def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Rows] | None:
+        try:
+            predictor = self._predict.current(plan.name)
+            if not plan.exchange.is_quick(predictor, len(body)):
+                return None
+            rows = plan.exchange.read(body, predictor.reader, self._predict.max_rows, partial=plan.exchange.partial)
+        except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
+            return None
+        return predictor, rows
 
     def _reply(self, asked: Asked, scored: Scored | None) -> None:
         plan, predictor, rows, n_bytes, started, given_id, client, reply = asked

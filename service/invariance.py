@@ -16,29 +16,35 @@ from contract.tensors import Tensors
 from service.answers import Answers
 
 N_ROWS = 64
-BATCH_SIZES = (2, 3, 7, 16, N_ROWS)
+BATCH_SIZES = (2, 3, 7, 16, 33)
 
 Run = Callable[[Tensors], Answers]
 Least = Literal[1, 2] | None
+LEAST: tuple[Literal[1, 2], ...] = (1, 2)
 
 
-def least_rows(run: Run, schema: Schema) -> Least:
+def least_rows(run: Run, schema: Schema, max_rows: int) -> Least:
     """How many rows a batch must have for each row's answer to be always the same; None where no number does.
 
-    Found out with rows made up of the schema's ranges and categories.
+    Found out with rows made up of the schema's ranges and categories, in batches of up to `max_rows`.
     """
     tensors = _rows(schema)
     together = run(tensors)
+    copies = np.arange(max_rows) % N_ROWS
+    if not _are_same(run(tensors.take(copies)), together.take(copies)):
+        return None
     for size in BATCH_SIZES:
         for start in range(0, N_ROWS - size + 1, size):
             rows = np.arange(start, start + size)
             if not _are_same(run(tensors.take(rows)), together.take(rows)):
                 return None
-    for copies in (1, 2):
-        alone = [run(tensors.take(np.full(copies, row))).between(0, 1) for row in range(N_ROWS)]
-        if all(_are_same(one, together.between(row, row + 1)) for row, one in enumerate(alone)):
-            return 1 if copies == 1 else 2
-    return None
+    return next((size for size in LEAST if _are_alike(run, tensors, together, size)), None)
+
+
+def _are_alike(run: Run, tensors: Tensors, together: Answers, size: int) -> bool:
+    """Whether so many copies of a row get the answer that the row gets among others."""
+    alone = (run(tensors.take(np.full(size, row))).between(0, 1) for row in range(N_ROWS))
+    return all(_are_same(one, together.between(row, row + 1)) for row, one in enumerate(alone))
 
 
 def _rows(schema: Schema) -> Tensors:

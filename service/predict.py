@@ -145,7 +145,7 @@ class Predict:
         return exchange, await read_body(head, request.receive, self._max_body_bytes)
 
     async def _answer(self, exchange: Exchange, predictor: Predictor, body: bytes) -> Answered:
-        if len(body) <= exchange.inline_bytes:
+        if exchange.is_quick(predictor, len(body)):
             return exchange.answer(predictor, body, self.max_rows)
         work = answer_bulky if len(body) >= BULKY_BYTES else Exchange.answer
         loop = asyncio.get_running_loop()

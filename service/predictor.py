@@ -47,11 +47,12 @@ class Predictor:
         self.name = artifact.card.name
         self.version = artifact.card.version
         self._session, self.schema = open_session(artifact.model)
+        self.has_texts = bool(self.schema.categorical)
         self.reader = RowReader(self.schema)
         self.json_start = b'{"model":%b,"version":%d,"predictions":[' % (orjson.dumps(self.name), self.version)
         self.json_template = JsonTemplate(self.schema.labels, ALL, b",")
         self._warm_up()
-        self._least_rows = least_rows(self._try, self.schema)
+        self._least_rows = least_rows(self._try, self.schema, MAX_BATCH_ROWS)
 
     @property
     def is_batch_invariant(self) -> bool:

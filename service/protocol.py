@@ -102,13 +102,12 @@ class Protocol(HttpToolsProtocol):
         self._is_waiting = False
         if self.transport.is_closing():
             self._chunks.clear()
-        elif response is None:
+        elif response is None or self._direct is None:
             self._hand_over()
             super().on_message_complete()
         else:
             self._chunks.clear()
-            defaults = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-            self.transport.write(b"HTTP/1.1 200 OK\r\n%b%b" % (defaults, response))
+            self.transport.write(self._direct.start(self.server_state.default_headers) + response)
             self.on_response_complete()
 
     def _make_plan(self, direct: Direct) -> Plan | None:

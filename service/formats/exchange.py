@@ -38,20 +38,23 @@ Dialect = Literal["litet", "mlflow"]
 class Format(NamedTuple):
     """How a media type is read and written.
 
-    Bodies of up to `inline_bytes` take no more than a millisecond or two, so they are answered on the event loop. Above
-    it the hand-over to a thread, 0.05 ms, costs less than the wait of the other requests.
+    Bodies of up to `inline_bytes`, or `inline_number_bytes` where the model has no categorical feature, take no more
+    than two milliseconds, so they are answered on the event loop. Above it the hand-over to a thread, 0.05 ms, costs
+    less than the wait of the other requests. The figures are in docs/performance.md.
     """
 
     read: Read
     write: Write
     inline_bytes: int
+    inline_number_bytes: int
 
 
+KIB = 1024
 FORMATS = {
-    JSON: Format(read_document, write_document, 64 * 1024),
-    NDJSON: Format(read_lines, write_lines, 64 * 1024),
-    CSV: Format(csv_rows.read, csv_answers.write, 32 * 1024),
-    ARROW: Format(arrow_rows.read, arrow_answers.write, 256 * 1024),
+    JSON: Format(read_document, write_document, 64 * KIB, 64 * KIB),
+    NDJSON: Format(read_lines, write_lines, 64 * KIB, 64 * KIB),
+    CSV: Format(csv_rows.read, csv_answers.write, 32 * KIB, 64 * KIB),
+    ARROW: Format(arrow_rows.read, arrow_answers.write, 64 * KIB, 512 * KIB),
 }
 READS: Mapping[Dialect, Mapping[str, Read]] = {
     "litet": {name: form.read for name, form in FORMATS.items()},
@@ -80,11 +83,16 @@ class Exchange(NamedTuple):
     outputs: Set[str]
     partial: bool
     inline_bytes: int
+    inline_number_bytes: int
 
     @property
     def content_type(self) -> str:
         """The answer's header."""
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
+
+    def is_quick(self, predictor: Predictor, n_bytes: int) -> bool:
+        """Whether a body of so many bytes is answered on the event loop."""
+        return n_bytes <= (self.inline_bytes if predictor.has_texts else self.inline_number_bytes)
 
     def answer(self, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
         """The answer to a body. Depends on nothing else, changes nothing.
@@ -127,6 +135,7 @@ def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) 
         outputs=outputs,
         partial=partial,
         inline_bytes=min(FORMATS[given].inline_bytes, FORMATS[wanted].inline_bytes),
+        inline_number_bytes=min(FORMATS[given].inline_number_bytes, FORMATS[wanted].inline_number_bytes),
     )
 
 

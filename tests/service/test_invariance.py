@@ -24,10 +24,11 @@ def answers(tensors: Tensors, noise: float) -> Answers:
         (lambda n: 1e-6 * (n == 1), 2),
         (lambda n: 1e-6 * (n == 7), None),
         (lambda n: 1e-6 * (n <= 2), None),
+        (lambda n: 1e-6 * (n == 500), None),
     ],
 )
 def test_the_least_number_of_rows_that_gives_always_the_same_bits(foundry: Any, noise_at: Any, expected: Least) -> None:
-    assert least_rows(lambda tensors: answers(tensors, noise_at(tensors.n_samples)), foundry.numeric()) == expected
+    assert least_rows(lambda tensors: answers(tensors, noise_at(tensors.n_samples)), foundry.numeric(), 500) == expected
 
 
 def test_rows_of_every_kind_of_schema_can_be_made_up(foundry: Any) -> None:
@@ -39,5 +40,5 @@ def test_rows_of_every_kind_of_schema_can_be_made_up(foundry: Any) -> None:
         assert all(type(text) is str for text in tensors.x_cat.ravel())
         return Answers(np.zeros((tensors.n_samples, 2)), np.zeros((tensors.n_samples, 2)), np.zeros(tensors.n_samples))
 
-    assert least_rows(run, foundry.mixed()) == 1
+    assert least_rows(run, foundry.mixed(), 500) == 1
     assert shapes[0] == ((64, 2), (64, 2))

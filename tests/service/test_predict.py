@@ -85,13 +85,12 @@ def test_unseen_categories_are_answered_and_flagged(service: Service) -> None:
     assert [prediction.get("unseen") for prediction in answer["predictions"]] == [None, ["island"], ["island", "sex"]]
 
 
-def test_rows_of_a_batch_are_answered_as_alone(service: Service) -> None:
+def test_rows_of_a_batch_are_answered_as_alone_to_the_last_bit(service: Service) -> None:
     rng = np.random.default_rng(0)
-    rows = rng.uniform(0, 8, size=(50, 4)).round(2).tolist()
+    rows = rng.uniform(0, 8, size=(5000, 4)).round(2).tolist()
     together = service.post("/predict", json={"instances": rows}).json()["predictions"]
-    for row, prediction in zip(rows, together, strict=True):
-        (alone,) = service.post("/predict", json={"instances": [row]}).json()["predictions"]
-        np.testing.assert_allclose(alone["logits"], prediction["logits"], rtol=1e-5, atol=1e-6)
+    for row, prediction in list(zip(rows, together, strict=True))[::100]:
+        assert service.post("/predict", json={"instances": [row]}).json()["predictions"] == [prediction]
 
 
 @pytest.mark.parametrize("size", [FORMATS["application/json"].inline_bytes, BULKY_BYTES])

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 KEEP_ALIVE_S = 75
 """Longer than load balancers keep idle connections (60 s is common): the side that reuses them should close them."""
+SWITCH_INTERVAL_S = 0.0005
+"""How long the thread of a large body may keep the interpreter while the event loop wants it; Python's own 5 ms is as
+long as ten thousand rows take."""
 START_UP_S = 30
 """Within which a worker must answer its supervisor, or it counts as hung; a busy machine starts slowly."""
 PR_SET_PDEATHSIG = 1
@@ -87,6 +90,7 @@ def worker_app() -> Callable[..., Awaitable[None]]:
 
     paths = [os.environ.get(variable) for variable in (METRICS_VARIABLE, lifeline.VARIABLE)]
     app = create_app(settings, *(Path(path) if path else None for path in paths))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What is there now stays for good; the garbage collector need not look through it while requests wait.
     gc.collect()
     gc.freeze()

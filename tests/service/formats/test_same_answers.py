@@ -1,0 +1,144 @@
+"""Whatever the format, the same answers are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from contract.publishing import Publisher
+from contract.repository import Repository
+from contract.schema import Label
+from service.formats.arrow import answers as arrow_answers
+from service.formats.csv_answers import write as write_csv
+from service.formats.json_answers import Predictions, write_document, write_lines
+from service.formats.outputs import OUTPUTS
+from service.formats.rows import read_rows
+from service.formats.scored import Scored
+from service.predictor import Predictor
+from service.scoring import score
+
+ROWS = [
+    [0.1, "Dream", None, "male"],
+    ["heavy", "Dream", 2, "male"],
+    [1e-30, "Atlantis", 2, "?"],
+    [3, "Biscoe", 70, None],
+    [1],
+]
+LABELS: list[tuple[Label, ...]] = [
+    ("Adelie", "Gentoo"),
+    ('a "quote", and 100 %b', "två\nrader"),
+    (0, 10**30),
+    (True, False),
+]
+
+
+@pytest.fixture(params=LABELS, ids=["plain", "awkward", "integers", "booleans"])
+def predictor(publisher: Publisher, foundry: Any, request: pytest.FixtureRequest) -> Predictor:
+    schema = foundry.mixed()
+    foundry.publish(publisher, "penguins", type(schema)(target="y", features=schema.features, labels=request.param))
+    return Predictor(Repository(publisher.root).read_current("penguins")[1])
+
+
+def scored(predictor: Predictor, rows: list[Any], *, partial: bool) -> Scored:
+    return score(predictor, read_rows(rows, predictor.reader, 1000, partial=partial))
+
+
+def expected(answers: Scored) -> list[dict[str, Any] | None]:
+    """What each row of the body has in plain Python; None for a bad one."""
+    labels = answers.predictor.schema.labels
+    rows: list[dict[str, Any] | None] = [None] * answers.n_rows
+    for position, row in enumerate(answers.answered().tolist()):
+        logits, probabilities, class_index = (array[position] for array in answers.answers)
+        rows[row] = {
+            "label": labels[class_index],
+            "class_index": int(class_index),
+            "probabilities": probabilities.tolist(),
+            "logits": logits.tolist(),
+            "unseen": list(answers.unseen.get(position, ())),
+        }
+    return rows
+
+
+def trimmed(rows: list[dict[str, Any] | None], outputs: frozenset[str]) -> list[dict[str, Any] | None]:
+    return [row and {name: value for name, value in row.items() if name in outputs or name == "unseen"} for row in rows]
+
+
+def from_json(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Numbers as float32 holds them."""
+    if row is None:
+        return None
+    return {"unseen": []} | {
+        name: np.array(value, np.float32).tolist() if name in {"probabilities", "logits"} else value
+        for name, value in row.items()
+    }
+
+
+COMBINATIONS = [frozenset(names) for size in range(1, 5) for names in combinations(OUTPUTS, size)]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("outputs", COMBINATIONS, ids=lambda names: "+".join(sorted(names)))
+def test_every_format_writes_the_same_answers(predictor: Predictor, outputs: frozenset[str], *, partial: bool) -> None:
+    rows = ROWS if partial else [ROWS[number] for number in (0, 2, 3)]
+    answers = scored(predictor, rows, partial=partial)
+    want = trimmed(expected(answers), outputs)
+    bad = [number for number, row in enumerate(want) if row is None]
+    assert bad == ([1, 4] if partial else [])
+
+    document = json.loads(write_document(answers, outputs))
+    assert list(map(from_json, document["predictions"])) == want
+    assert [fault["row"] for fault in document.get("errors", [])] == bad
+    assert ("errors" in document) == partial
+
+    lines = [json.loads(line) for line in write_lines(answers, outputs).splitlines()]
+    assert [None if "error" in line else from_json(line) for line in lines] == want
+
+    records = list(csv.DictReader(io.StringIO(write_csv(answers, outputs).decode(), newline="")))
+    assert [row_of_csv(answers, record, outputs) for record in records] == want
+
+    if not any(isinstance(label, int) and label >= 2**63 for label in predictor.schema.labels):
+        frame = pl.read_ipc_stream(arrow_answers.write(answers, outputs))
+        assert [row_of_arrow(record) for record in frame.to_dicts()] == want
+
+
+def row_of_csv(answers: Scored, record: dict[str, str], outputs: frozenset[str]) -> dict[str, Any] | None:
+    if record.get("error"):
+        assert {name for name, cell in record.items() if cell} == {"error"}
+        return None
+    labels = answers.predictor.schema.labels
+    texts = [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
+    row: dict[str, Any] = {"unseen": record["unseen"].split()}
+    for name, prefix in (("probabilities", "probability_"), ("logits", "logit_")):
+        if name in outputs:
+            row[name] = [float(np.float32(record[prefix + text])) for text in texts]
+    if "label" in outputs:
+        row["label"] = labels[texts.index(record["label"])]
+    if "class_index" in outputs:
+        row["class_index"] = int(record["class_index"])
+    return row
+
+
+def row_of_arrow(record: dict[str, Any]) -> dict[str, Any] | None:
+    error = record.pop("error", None)
+    if error is not None:
+        assert set(record.values()) == {None}
+        return None
+    return record
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 300])
+def test_the_written_json_is_what_an_encoder_would_write(predictor: Predictor, n_rows: int) -> None:
+    answers = scored(predictor, [[number / 7, "Dream", None, "male"] for number in range(n_rows)], partial=False)
+    document = write_document(answers, frozenset(OUTPUTS))
+    parsed = json.loads(document)
+    assert json.dumps(parsed, separators=(",", ":"), ensure_ascii=False).replace("e-0", "e-").replace("e+", "e") == (
+        document.decode().replace("e-0", "e-").replace("e+", "e")
+    )
+    assert set(parsed) == {name for name in Predictions.__struct_fields__ if name != "errors"}

@@ -6,7 +6,7 @@ SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test bench-training bench-start bench-reliability bench-offline bench-serving bench-peers clean
+.PHONY: help serve install check format test bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -42,6 +42,9 @@ bench-reliability: $(VENV)/.installed $(SERVE_VENV)/.installed ## What retrainin
 
 bench-offline: $(VENV)/.installed ## litet predict on a large file beside a bare loop of onnxruntime
 	$(VENV)/bin/python -m bench.offline
+
+bench-hot-path: $(VENV)/.installed ## Where the microseconds of a prediction go
+	$(VENV)/bin/python -m bench.hot_path
 
 bench-serving: $(VENV)/.installed $(SERVE_VENV)/.installed ## The cost of a prediction over HTTP; needs wrk
 	$(VENV)/bin/python -m bench.serving

@@ -47,7 +47,7 @@ def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
 
     The cells of a row that has the wrong shape are not looked at; in the others every wrong cell is a fault.
     """
-    by_name = len(rows) > 0 and type(rows[0]) is dict
+    by_name = _are_by_name(rows)
     shape_faults: list[Fault] = []
     n_faults = 0
     kept: list[int] = []
@@ -68,7 +68,7 @@ def find_faults(schema: Schema, rows: Sequence[Any]) -> InvalidRows:
 
 def find_first_faults(schema: Schema, rows: Sequence[Any]) -> dict[int, Fault]:
     """The first fault of each row that has one, by row, ascending."""
-    by_name = len(rows) > 0 and type(rows[0]) is dict
+    by_name = _are_by_name(rows)
     faults: dict[int, Fault] = {}
     kept: list[int] = []
     for index, row in enumerate(rows):
@@ -97,6 +97,11 @@ def show(value: object) -> str:
 def shorten(text: str) -> str:
     """The first `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _are_by_name(rows: Sequence[Any]) -> bool:
+    """Whether rows should be objects: the first one that is an object or an array says so."""
+    return next((type(row) is dict for row in rows if type(row) in (dict, list, tuple)), False)
 
 
 def _count_shape_faults(schema: Schema, row: Any, *, by_name: bool) -> int:

@@ -30,7 +30,7 @@ def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
 class WriteBehind(Generic[T]):
     """Hands items to `write`, which gets them from an iterator in a thread of its own.
 
-    Leaving the context waits until all is written. If it is left with an error, `write` gets no more items.
+    Leaving the context waits until all is written that was put.
 
     Raises:
         Whatever `write` raises, at the next `put` or at the end.

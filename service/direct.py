@@ -9,6 +9,7 @@ given the same answer, byte for byte.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,7 +17,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 from contract.errors import LitetError
-from service.bodies import Headers
 from service.draining import Draining
 from service.formats.exchange import MAX_CACHED_BYTES, Dialect, Exchange, negotiate
 from service.formats.rows import Rows
@@ -26,14 +26,15 @@ from service.predict import Predict
 from service.predictor import Predictor
 from service.telemetry import Telemetry
 
+logger = logging.getLogger(__name__)
+
 TARGET = re.compile(rb"(/predict|/invocations|/models/([a-z0-9_-]+)/predict)(?:\?(.*))?")
 ROUTES = {b"/predict": "/predict", b"/invocations": "/invocations"}
 BY_NAME = "/models/{name}/predict"
-RESPONSE = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 
 
 class Plan(NamedTuple):
-    """How a request will be answered, which its head tells."""
+    """How a request will be answered, as far as its target and two of its headers tell."""
 
     name: str | None
     path: str
@@ -42,20 +43,34 @@ class Plan(NamedTuple):
     content_type: bytes
 
 
-Reply = Callable[[bytes | None], None]
-"""Takes a successful response from its content's headers on; None where the app has to answer."""
-
-
-class Asked(NamedTuple):
-    """A request whose rows were read. `started` is when its head was there, in seconds of `perf_counter`."""
+class Request(NamedTuple):
+    """A request whose head is there: since when, in seconds of `perf_counter`, and from whom."""
 
     plan: Plan
-    predictor: Predictor
-    rows: Rows
-    n_bytes: int
     started: float
     given_id: bytes | None
     client: str | None
+
+
+class Response(NamedTuple):
+    """A successful answer."""
+
+    content_type: bytes
+    request_id: bytes
+    content: bytes
+
+
+Reply = Callable[[Response | None], None]
+"""Takes the answer; None where the app has to give it."""
+
+
+class Asked(NamedTuple):
+    """A request whose rows were read."""
+
+    request: Request
+    predictor: Predictor
+    rows: Rows
+    n_bytes: int
     reply: Reply
 
 
@@ -67,36 +82,29 @@ class Direct:
         self._telemetry = telemetry
         self._draining = draining
         self._waiting: list[Asked] = []
-        self._headers: Headers = ()
-        self._start = b""
-
-    def start(self, headers: Headers) -> bytes:
-        """How a successful response begins, with these headers. They are the same ones for a second or so."""
-        if headers is not self._headers:
-            self._headers = headers
-            self._start = b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in headers])
-        return self._start
 
     def plan(self, target: bytes, content_type: bytes, accept: bytes, n_bytes: int) -> Plan | None:
         """What to do with a POST whose body has so many bytes; None where that is not for here."""
         if self._draining.started:  # what is answered from now on says so
             return None
-        if len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
+        if n_bytes > self._predict.max_body_bytes or len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
             return None
         plan = _plan(target, content_type, accept)
         return plan if plan is not None and n_bytes <= plan.exchange.inline_number_bytes else None
 
-    def ask(
-        self, plan: Plan, body: bytes, started: float, given_id: bytes | None, client: str | None, reply: Reply
-    ) -> None:
+    def request(self, plan: Plan, given_id: bytes | None, client: str | None) -> Request:
+        """A request that begins now."""
+        return Request(plan, perf_counter(), given_id, client)
+
+    def ask(self, request: Request, body: bytes, reply: Reply) -> None:
         """Have `reply` called with the answer to a body: now, or before the event loop looks for more requests."""
-        read = self._read(plan, body)
+        read = self._read(request.plan, body)
         if read is None:
             reply(None)
             return
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.answer_waiting)
-        self._waiting.append(Asked(plan, *read, len(body), started, given_id, client, reply))
+        self._waiting.append(Asked(request, *read, len(body), reply))
 
     def answer_waiting(self) -> None:
         """Answer everything that was asked and not yet answered."""
@@ -119,19 +127,23 @@ class Direct:
         return predictor, rows
 
     def _reply(self, asked: Asked, scored: Scored | None) -> None:
-        plan, predictor, rows, n_bytes, started, given_id, client, reply = asked
-        if scored is None:
-            reply(None)
-            return
+        request, predictor, rows, n_bytes, reply = asked
+        plan = request.plan
         try:
-            content = plan.exchange.write(scored, plan.exchange.outputs)
+            content = plan.exchange.write(scored, plan.exchange.outputs) if scored else None
         except Exception:  # noqa: BLE001 # as above
+            content = None
+        if content is None:
             reply(None)
             return
-        request_id = self._telemetry.name(given_id)
-        reply(RESPONSE % (plan.content_type, len(content), request_id, content))
-        self._predict.count(predictor, rows.tensors, n_bytes)
-        self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, perf_counter() - started, client)
+        request_id = self._telemetry.name(request.given_id)
+        reply(Response(plan.content_type, request_id, content))
+        try:
+            self._predict.count(predictor, rows.tensors, n_bytes)
+            seconds = perf_counter() - request.started
+            self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, seconds, request.client)
+        except Exception:  # others wait for their answers
+            logger.exception("an answered request was not counted")
 
 
 @lru_cache(maxsize=512)

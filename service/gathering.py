@@ -24,18 +24,27 @@ MAX_ROWS = 256
 
 def score_all(predictor: Predictor, asked: Sequence[Rows]) -> list[Scored | None]:
     """The answers to the rows of each request; None where they cannot be had."""
-    if len(asked) > 1 and predictor.is_batch_invariant and all(rows.tensors.n_samples <= MAX_ROWS for rows in asked):
-        answers = _answer_together(predictor, [rows.tensors for rows in asked])
-        if answers is not None and answers.are_finite():
-            ends = accumulate((rows.tensors.n_samples for rows in asked), initial=0)
-            return [
-                Scored(predictor, answers.between(start, end), rows.tensors.unseen, rows.faults)
-                for rows, (start, end) in zip(asked, pairwise(ends), strict=True)
-            ]
-    return [_score_one(predictor, rows) for rows in asked]
+    if len(asked) == 1 or not predictor.is_batch_invariant:
+        return [_score_one(predictor, rows) for rows in asked]
+    small = [rows for rows in asked if rows.tensors.n_samples <= MAX_ROWS]
+    together = iter(_score_together(predictor, small))
+    return [next(together) if rows.tensors.n_samples <= MAX_ROWS else _score_one(predictor, rows) for rows in asked]
+
+
+def _score_together(predictor: Predictor, asked: Sequence[Rows]) -> list[Scored | None]:
+    answers = _answer_together(predictor, [rows.tensors for rows in asked])
+    if answers is None or not answers.are_finite():
+        return [_score_one(predictor, rows) for rows in asked]
+    ends = accumulate((rows.tensors.n_samples for rows in asked), initial=0)
+    return [
+        Scored(predictor, answers.between(start, end), rows.tensors.unseen, rows.faults)
+        for rows, (start, end) in zip(asked, pairwise(ends), strict=True)
+    ]
 
 
 def _answer_together(predictor: Predictor, tensors: Sequence[Tensors]) -> Answers | None:
+    if not tensors:
+        return None
     x_num = np.concatenate([one.x_num for one in tensors])
     x_cat = np.concatenate([one.x_cat for one in tensors])
     try:

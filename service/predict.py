@@ -17,7 +17,7 @@ from contract.tensors import Tensors
 from service.bodies import read_body, read_head
 from service.documents import INVOCATIONS, PREDICTIONS
 from service.errors import NotFinite
-from service.formats.exchange import Answered, Dialect, Exchange, negotiate
+from service.formats.exchange import LEAST_INLINE_BYTES, Answered, Dialect, Exchange, negotiate
 from service.formats.json_document import BULKY_BYTES
 from service.memory import trim
 from service.metrics import Metrics
@@ -64,7 +64,7 @@ class Predict:
         self._metrics = metrics
         self._recent = recent
         self._watch = watch
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         self.max_rows = max_rows
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
 
@@ -142,10 +142,10 @@ class Predict:
         scope = request.scope
         head = read_head(scope["headers"])
         exchange = negotiate(dialect, head.content_type, head.accept, scope["query_string"])
-        return exchange, await read_body(head, request.receive, self._max_body_bytes)
+        return exchange, await read_body(head, request.receive, self.max_body_bytes)
 
     async def _answer(self, exchange: Exchange, predictor: Predictor, body: bytes) -> Answered:
-        if exchange.is_quick(predictor, len(body)):
+        if len(body) <= LEAST_INLINE_BYTES:
             return exchange.answer(predictor, body, self.max_rows)
         work = answer_bulky if len(body) >= BULKY_BYTES else Exchange.answer
         loop = asyncio.get_running_loop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
-import orjson
 
 from contract.card import Probe
 from contract.errors import CorruptArtifact, Fault, ParityError
@@ -14,8 +16,6 @@ from contract.schema import Schema
 from contract.tensors import RowReader, Tensors
 from service.answers import Answers
 from service.errors import NotFinite
-from service.formats.json_template import JsonTemplate
-from service.formats.outputs import ALL
 from service.invariance import least_rows
 from service.session import open_session
 
@@ -49,8 +49,8 @@ class Predictor:
         self._session, self.schema = open_session(artifact.model)
         self.has_texts = bool(self.schema.categorical)
         self.reader = RowReader(self.schema)
-        self.json_start = b'{"model":%b,"version":%d,"predictions":[' % (orjson.dumps(self.name), self.version)
-        self.json_template = JsonTemplate(self.schema.labels, ALL, b",")
+        self.prepared: dict[Hashable, Any] = {}
+        """What others prepare for this version once, and find here again; it is gone with the predictor."""
         self._warm_up()
         self._least_rows = least_rows(self._try, self.schema, MAX_BATCH_ROWS)
 
@@ -72,13 +72,16 @@ class Predictor:
 
     def run(self, tensors: Tensors) -> Answers:
         """The answers for any number of rows, finite or not."""
+        if tensors.n_samples <= MAX_BATCH_ROWS:
+            return self._run_batch(tensors)
+        starts = range(0, tensors.n_samples, MAX_BATCH_ROWS)
+        batches = [self._run_batch(tensors.between(start, start + MAX_BATCH_ROWS)) for start in starts]
+        return Answers(*map(np.concatenate, zip(*batches, strict=True)))
+
+    def _run_batch(self, tensors: Tensors) -> Answers:
         if tensors.n_samples == 1 and self._least_rows == 2:
             return self._run(tensors.take(np.array([0, 0]))).between(0, 1)
-        if tensors.n_samples <= MAX_BATCH_ROWS:
-            return self._run(tensors)
-        starts = range(0, tensors.n_samples, MAX_BATCH_ROWS)
-        batches = [self._run(tensors.between(start, start + MAX_BATCH_ROWS)) for start in starts]
-        return Answers(*map(np.concatenate, zip(*batches, strict=True)))
+        return self._run(tensors)
 
     def _run(self, tensors: Tensors) -> Answers:
         return Answers(*self._session.run(OUTPUTS, tensors.feed()))

@@ -6,13 +6,12 @@ is answered without it (`service.direct`).
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:  # a supervisor has a protocol, too, and nothing to answer
-    from service.direct import Direct, Plan
+    from service.direct import Direct, Request, Response
 
 GRACE_S = 1.0
 """How long an idle connection stays open after the listener is closed."""
@@ -21,6 +20,7 @@ MAX_HEAD_BYTES = 64 * 1024
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
+SUCCESS = b"HTTP/1.1 200 OK\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 NOT_DIRECT = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer to a body."""
 MAX_DIGITS = 9
@@ -38,11 +38,10 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._unfinished_bytes = 0
         self._direct: Direct | None = getattr(self.app, "state", {}).get("direct")
-        self._plan: Plan | None = None
+        self._request: Request | None = None
         self._is_waiting = False
-        self._started = 0.0
-        self._given_id: bytes | None = None
         self._chunks: list[bytes] = []
+        self._defaults: tuple[object, bytes] = (None, b"")
 
     def data_received(self, data: bytes) -> None:
         """Read on, or refuse a head (or a chunk's extension, or trailers) that does not end."""
@@ -55,14 +54,14 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._unfinished_bytes = 0
-        self._plan = self._make_plan(self._direct) if self._direct else None
-        if self._plan is None:
+        self._request = self._make_request(self._direct) if self._direct else None
+        if self._request is None:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body came."""
         self._unfinished_bytes = 0
-        if self._plan is None:
+        if self._request is None:
             super().on_body(body)
         else:
             self._chunks.append(body)
@@ -75,18 +74,17 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._unfinished_bytes = 0
-        plan, self._plan = self._plan, None
-        if self._direct is None or plan is None:
+        request, self._request = self._request, None
+        if self._direct is None or request is None:
             super().on_message_complete()
             return
         self._is_waiting = True
-        client = self.client[0] if self.client else None
-        self._direct.ask(plan, b"".join(self._chunks), self._started, self._given_id, client, self._reply)
+        self._direct.ask(request, b"".join(self._chunks), self._reply)
 
     def shutdown(self) -> None:
         """Finish, and close the connection."""
         self._answer_waiting()
-        if self._plan is not None:  # the app waits for the rest of a request, and says that it was the last one
+        if self._request is not None:  # the app waits for the rest of a request, and says that it was the last one
             self._hand_over()
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(GRACE_S, super().shutdown)
@@ -97,21 +95,28 @@ class Protocol(HttpToolsProtocol):
         if self._direct is not None and self._is_waiting:
             self._direct.answer_waiting()
 
-    def _reply(self, response: bytes | None) -> None:
-        """Send a response from its content's headers on; for None, let the app make one."""
+    def _reply(self, response: Response | None) -> None:
+        """Send a response; for None, let the app make one."""
         self._is_waiting = False
         if self.transport.is_closing():
             self._chunks.clear()
-        elif response is None or self._direct is None:
+        elif response is None:
             self._hand_over()
             super().on_message_complete()
         else:
             self._chunks.clear()
-            self.transport.write(self._direct.start(self.server_state.default_headers) + response)
+            content_type, request_id, content = response
+            self.transport.write(SUCCESS % (self._default_headers(), content_type, len(content), request_id, content))
             self.on_response_complete()
 
-    def _make_plan(self, direct: Direct) -> Plan | None:
-        """How to answer the request without the app; None where that cannot be told from its head."""
+    def _default_headers(self) -> bytes:
+        headers = self.server_state.default_headers
+        if headers is not self._defaults[0]:  # the server makes new ones each second
+            self._defaults = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._defaults[1]
+
+    def _make_request(self, direct: Direct) -> Request | None:
+        """What to ask, by the request's head; None where it has to go to the app."""
         headers = dict(self.headers)
         if (
             self.parser.get_method() != b"POST"
@@ -125,13 +130,14 @@ class Protocol(HttpToolsProtocol):
             or (self.cycle is not None and not self.cycle.response_complete)  # an earlier request comes first
         ):
             return None
-        self._started = perf_counter()
-        self._given_id = headers.get(b"x-request-id")
-        return direct.plan(self.url, headers.get(b"content-type", b""), headers.get(b"accept", b""), int(length))
+        plan = direct.plan(self.url, headers.get(b"content-type", b""), headers.get(b"accept", b""), int(length))
+        if plan is None:
+            return None
+        return direct.request(plan, headers.get(b"x-request-id"), self.client[0] if self.client else None)
 
     def _hand_over(self) -> None:
         """Let the app have the request, as far as it has come."""
-        self._plan = None
+        self._request = None
         super().on_headers_complete()
         for chunk in self._chunks:
             super().on_body(chunk)

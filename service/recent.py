@@ -10,7 +10,9 @@ import orjson
 from contract.tensors import RowReader, Tensors
 
 MAX_BYTES = 4096
-"""Rows of larger bodies are left out: what is kept of a model is at most some times this times their number."""
+MAX_CELLS = 1024
+"""Rows of larger bodies, or of more cells, are left out: what is kept of a model is at most some times this times the
+number of requests. Bytes alone do not tell: an Arrow column without a value has none, for any number of rows."""
 
 
 class RecentRequests:
@@ -21,7 +23,7 @@ class RecentRequests:
 
     def add(self, model: str, reader: RowReader, tensors: Tensors, n_bytes: int) -> None:
         """The rows of one answered request, which its reader made of a body of so many bytes."""
-        if n_bytes <= MAX_BYTES:
+        if n_bytes <= MAX_BYTES and tensors.x_num.size + tensors.x_cat.size <= MAX_CELLS:
             self._requests[model].append((reader, tensors))
 
     def of(self, model: str) -> list[bytes]:

@@ -12,7 +12,6 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from contract.errors import Fault
@@ -20,7 +19,7 @@ from contract.schema import CategoricalFeature, Feature
 from contract.tensors import Cell, RowReader, Tensors
 from contract.text_cells import read_number, speller
 from service.errors import MalformedBody
-from service.formats.rows import Rows, check_count, find_columns
+from service.formats.rows import Rows, check_count, find_columns, read_whole
 from service.formats.typed_columns import read_typed_columns
 
 DIGITS = b"0123456789.+-eE"
@@ -46,8 +45,7 @@ def read(body: bytes, reader: RowReader, max_rows: int, *, partial: bool) -> Row
     rows = list(zip(*map(_read_cells, features, texts), strict=True))
     if not partial:
         return Rows(reader.read(rows))
-    tensors, faults = reader.read_good(rows)
-    return Rows(tensors, _merge(faults, table.broken))
+    return read_whole(rows, table.broken, reader)
 
 
 def _read_numbers(body: bytes, reader: RowReader, max_rows: int) -> Tensors | None:
@@ -157,16 +155,3 @@ def _read_cells(feature: Feature, texts: Sequence[str]) -> Sequence[Cell]:
         except ValueError:  # an empty one, or one like 1-2
             pass
     return [read_number(text.strip()) for text in texts]
-
-
-def _merge(faults: dict[int, Fault], broken: dict[int, Fault]) -> dict[int, Fault]:
-    """All faults by their row in the body, where those of cells know only of rows that are not broken."""
-    merged = dict(broken)
-    row = n_whole = 0
-    while n_whole <= max(faults, default=-1):
-        if row not in broken:
-            if n_whole in faults:
-                merged[row] = msgspec.structs.replace(faults[n_whole], row=row)
-            n_whole += 1
-        row += 1
-    return dict(sorted(merged.items()))

@@ -38,9 +38,9 @@ Dialect = Literal["litet", "mlflow"]
 class Format(NamedTuple):
     """How a media type is read and written.
 
-    Bodies of up to `inline_bytes`, or `inline_number_bytes` where the model has no categorical feature, take no more
-    than two milliseconds, so they are answered on the event loop. Above it the hand-over to a thread, 0.05 ms, costs
-    less than the wait of the other requests. The figures are in docs/performance.md.
+    Bodies of up to `inline_bytes`, or `inline_number_bytes` where the model has no categorical feature, take about a
+    millisecond, so they are answered on the event loop. Above it the hand-over to a thread, 0.05 ms, costs less than
+    the wait of the other requests. The figures are in docs/performance.md.
     """
 
     read: Read
@@ -51,11 +51,14 @@ class Format(NamedTuple):
 
 KIB = 1024
 FORMATS = {
-    JSON: Format(read_document, write_document, 64 * KIB, 64 * KIB),
-    NDJSON: Format(read_lines, write_lines, 64 * KIB, 64 * KIB),
-    CSV: Format(csv_rows.read, csv_answers.write, 32 * KIB, 64 * KIB),
+    JSON: Format(read_document, write_document, 32 * KIB, 32 * KIB),
+    NDJSON: Format(read_lines, write_lines, 32 * KIB, 32 * KIB),
+    CSV: Format(csv_rows.read, csv_answers.write, 16 * KIB, 32 * KIB),
     ARROW: Format(arrow_rows.read, arrow_answers.write, 64 * KIB, 512 * KIB),
 }
+LEAST_INLINE_BYTES = 4 * KIB
+"""The limit where bad rows are listed, since finding out what is wrong with one takes twenty times as long; and for
+whatever did not go the direct way (`service.direct`), which is mostly what had something wrong with it."""
 READS: Mapping[Dialect, Mapping[str, Read]] = {
     "litet": {name: form.read for name, form in FORMATS.items()},
     "mlflow": {JSON: read_invocation, CSV: csv_rows.read},
@@ -128,15 +131,13 @@ def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) 
     if wanted is None:
         raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
     outputs, partial = _options(query)
-    return Exchange(
-        read=reads[given],
-        write=FORMATS[wanted].write,
-        media_type=wanted,
-        outputs=outputs,
-        partial=partial,
-        inline_bytes=min(FORMATS[given].inline_bytes, FORMATS[wanted].inline_bytes),
-        inline_number_bytes=min(FORMATS[given].inline_number_bytes, FORMATS[wanted].inline_number_bytes),
-    )
+    limits = LEAST_INLINE_BYTES, LEAST_INLINE_BYTES
+    if not partial:
+        limits = (
+            min(FORMATS[given].inline_bytes, FORMATS[wanted].inline_bytes),
+            min(FORMATS[given].inline_number_bytes, FORMATS[wanted].inline_number_bytes),
+        )
+    return Exchange(reads[given], FORMATS[wanted].write, wanted, outputs, partial, *limits)
 
 
 def _is_utf8(content_type: bytes) -> bool:

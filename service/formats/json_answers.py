@@ -9,8 +9,8 @@ import msgspec
 from contract.errors import Fault
 from contract.schema import Label
 from service.formats.json_template import JsonTemplate
-from service.formats.outputs import ALL
 from service.formats.scored import Scored
+from service.predictor import Predictor
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,21 +40,27 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_document(scored: Scored, outputs: Set[str]) -> bytes:
     """A `service.formats.scored.Write` for `application/json`: a `Predictions`."""
-    start, template = scored.predictor.json_start, scored.predictor.json_template
-    if outputs is not ALL:
-        template = JsonTemplate(scored.predictor.schema.labels, outputs, b",")
+    template = _template(scored.predictor, outputs, b",")
     if scored.faults is None:
-        return b"%b%b]}" % (start, template.write(scored.answers, scored.unseen, {})[1:])
+        return b"%b%b]}" % (template.start, template.write(scored.answers, scored.unseen, {})[1:])
     between = _between(dict.fromkeys(scored.faults, b",null"))
     predictions = template.write(scored.answers, scored.unseen, between)[1:]
-    return b'%b%b],"errors":%b}' % (start, predictions, msgspec.json.encode(list(scored.faults.values())))
+    return b'%b%b],"errors":%b}' % (template.start, predictions, msgspec.json.encode(list(scored.faults.values())))
 
 
 def write_lines(scored: Scored, outputs: Set[str]) -> bytes:
     """A `service.formats.scored.Write` for `application/x-ndjson`: a `Prediction` a line, or a bad row's error."""
-    template = JsonTemplate(scored.predictor.schema.labels, outputs, b"\n")
+    template = _template(scored.predictor, outputs, b"\n")
     errors = {row: b'\n{"error":%b}' % msgspec.json.encode(fault) for row, fault in (scored.faults or {}).items()}
     return template.write(scored.answers, scored.unseen, _between(errors))[1:] + b"\n"
+
+
+def _template(predictor: Predictor, outputs: Set[str], separator: bytes) -> JsonTemplate:
+    template = predictor.prepared.get((outputs, separator))
+    if template is None:
+        template = JsonTemplate(predictor.name, predictor.version, predictor.schema.labels, outputs, separator)
+        predictor.prepared[outputs, separator] = template
+    return template
 
 
 def _between(pieces: Mapping[int, bytes]) -> dict[int, bytes]:

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from contract.errors import Fault, InvalidRows
+from contract.faults import MAX_FAULTS
 from contract.row_decoder import TypedRow
 from contract.tensors import UNREADABLE, RowReader
-from service.errors import InvalidBody
+from service.errors import InvalidBody, MalformedBody
 from service.formats.json_document import NOT_JSON, check_size, decode
-from service.formats.rows import Rows, check_count, read_rows, read_table
+from service.formats.rows import Rows, check_count, find_columns, read_rows, read_table, read_whole
 
 SHAPE = '{"instances": [row, …]}, each row an array or an object, or {"columns": {name: [value, …], …}}'
 
@@ -55,14 +57,23 @@ def read_lines(body: bytes, reader: RowReader, max_rows: int, *, partial: bool) 
     """A `service.formats.rows.Read` for `application/x-ndjson`."""
     check_size(body, max_rows)
     try:
-        return _read_typed(reader.decoder.decode_lines(body), reader, max_rows, partial=partial)
+        matrix = reader.decoder.decode_lines(body)
+        if len(matrix) == body.count(b"\n") + (not body.endswith(b"\n")):  # else a line is blank, or holds two rows
+            return _read_typed(matrix, reader, max_rows, partial=partial)
     except (*NOT_JSON, *UNREADABLE):
-        lines: list[Any] = [
-            decode(line, Any, "a row in each line", place=f"line {number}: ")
-            for number, line in enumerate(body.split(b"\n"), start=1)
-            if line.strip()
-        ]
-    return read_rows(lines, reader, max_rows, partial=partial)
+        pass
+    lines = {number: line for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()}
+    check_count(len(lines), max_rows)
+    rows: list[Any] = []
+    broken: dict[int, Fault] = {}
+    for row, (number, line) in enumerate(lines.items()):
+        try:
+            rows.append(decode(line, Any, "a row in each line", place=f"line {number}: "))
+        except MalformedBody:
+            if not partial:
+                raise
+            broken[row] = Fault(row=row, expected="an array or an object in JSON", got="something else")
+    return read_whole(rows, broken, reader) if partial else Rows(reader.read(rows))
 
 
 def read_columns(columns: Mapping[str, Sequence[Any]], reader: RowReader, max_rows: int, *, partial: bool) -> Rows:
@@ -84,14 +95,22 @@ def read_split(
     """Rows of cells, and the names of their columns.
 
     Raises:
-        InvalidBody: a row has more or fewer cells than there are names; and as `read_table`.
-        BodyTooLarge, InvalidRows: as `read_table`.
+        InvalidBody, BodyTooLarge: as `read_table`.
+        InvalidRows: as `read_table`; or a row has more or fewer cells than there are names.
     """
     check_count(len(data), max_rows)
-    for index, row in enumerate(data):
-        if len(row) != len(names):
-            raise InvalidBody(f"each row of data must have {len(names)} values, row {index} has {len(row)}")
-    return read_table(names, list(zip(*data, strict=True)), reader, max_rows, partial=partial)
+    pick = find_columns(names, reader)
+    faults = {
+        index: Fault(row=index, expected=f"{len(names)} values, as there are columns", got=str(len(row)))
+        for index, row in enumerate(data)
+        if len(row) != len(names)
+    }
+    rows = [[row[position] for position in pick] for row in data if len(row) == len(names)]
+    if partial:
+        return read_whole(rows, faults, reader)
+    if faults:
+        raise InvalidRows(list(faults.values())[:MAX_FAULTS], len(faults))
+    return Rows(reader.read(rows))
 
 
 def _read_typed(matrix: Sequence[TypedRow], reader: RowReader, max_rows: int, *, partial: bool) -> Rows:

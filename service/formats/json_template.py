@@ -19,10 +19,12 @@ from service.formats.number_text import join_rows, number_rows
 class JsonTemplate:
     """Writes predictions: `{"label":…,"class_index":…,"probabilities":[…],"logits":[…]}`, less what is not asked for.
 
-    `outputs` are one at least of those names. Each prediction begins with `separator`.
+    `outputs` are one at least of those names. Each prediction begins with `separator`. `start` is how a document of
+    them begins.
     """
 
-    def __init__(self, labels: Sequence[Label], outputs: Set[str], separator: bytes) -> None:
+    def __init__(self, model: str, version: int, labels: Sequence[Label], outputs: Set[str], separator: bytes) -> None:
+        self.start = b'{"model":%b,"version":%d,"predictions":[' % (orjson.dumps(model), version)
         self._arrays = [name for name in ("probabilities", "logits") if name in outputs]
         openings = [b'"%b":[' % name.encode() for name in self._arrays]
         # What follows each array, or the scalars where there is none: the next one's opening, or the end.

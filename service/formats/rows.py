@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from contract.errors import Fault
 from contract.faults import shorten
 from contract.tensors import Cell, Row, RowReader, Tensors
@@ -60,6 +62,14 @@ def read_table(
     """
     picked = [columns[position] for position in find_columns(names, reader)]
     return read_rows(list(zip(*picked, strict=True)), reader, max_rows, partial=partial)
+
+
+def read_whole(rows: Sequence[Row], broken: Mapping[int, Fault], reader: RowReader) -> Rows:
+    """The good ones of `rows`, which are those of a body that are whole; `broken` are its others, by number."""
+    tensors, faults = reader.read_good(rows)
+    numbers = [number for number in range(len(rows) + len(broken)) if number not in broken]
+    found = {numbers[row]: msgspec.structs.replace(fault, row=numbers[row]) for row, fault in faults.items()}
+    return Rows(tensors, dict(sorted({**broken, **found}.items())))
 
 
 def find_columns(names: Sequence[str], reader: RowReader) -> list[int]:

@@ -145,7 +145,7 @@ def as_text(cell: Any) -> str:
 
 def wrong_places(schema: Schema, rows: list[Any]) -> list[tuple[int, str | None]]:
     """Row and feature of everything that is wrong, in the order in which it is to be told."""
-    by_name = bool(rows) and isinstance(rows[0], dict)
+    by_name = next((isinstance(row, dict) for row in rows if isinstance(row, dict | list)), False)
     return [(index, where) for index, row in enumerate(rows) for where in _wrong_in(schema, row, by_name=by_name)]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 import uvicorn
 from litestar import Litestar
@@ -16,7 +19,9 @@ from uvicorn.server import ServerState
 
 from contract.publishing import Publisher
 from service.app import create_app
+from service.direct import Direct
 from service.protocol import Protocol
+from service.server import _config
 from service.settings import Settings
 
 ROW = b'{"instances":[[5.1,3.5,1.4,0.2]]}'
@@ -163,6 +168,8 @@ FOR_THE_APP = {
     "a large body": post("/predict", JSON, body=ROW + b" " * 70_000),
     "too large a body": post("/predict", JSON, body=ROW + b" " * 200_000),
     "an empty body": post("/predict", JSON, body=b""),
+    "two Accepts": post("/predict", JSON, "Accept: text/csv", "Accept: application/json;q=0.5"),
+    "a long length": post("/predict", JSON).replace(b"Length: ", b"Length: 00000000"),
 }
 CHUNKED = (
     f"POST /predict HTTP/1.1\r\nHost: x\r\n{JSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -282,3 +289,170 @@ def test_both_ways_are_logged_alike(wire: Callable[..., Wire], caplog: pytest.Lo
         return {name: line[name] for name in ("message", "method", "path", "status", "client")}
 
     assert logged(run) == logged(run_through_the_app)
+
+
+class Pen:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def resume_reading(self) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def pens(wire: Wire, count: int) -> AsyncIterator[list[tuple[Protocol, Pen]]]:
+    """Connections without a network, so that what they get comes in one turn of the event loop."""
+    async with wire.app.lifespan():
+        connections = [(wire.make(), Pen()) for _ in range(count)]
+        for protocol, pen in connections:
+            protocol.connection_made(pen)  # type: ignore[arg-type] # as much of a transport as is used
+        yield connections
+
+
+def in_one_turn(wire: Wire, *requests: bytes) -> list[bytes]:
+    async def served() -> list[bytes]:
+        async with pens(wire, len(requests)) as connections:
+            for (protocol, _pen), request in zip(connections, requests, strict=True):
+                protocol.data_received(request)
+            assert not any(pen.written for _protocol, pen in connections)
+            wire.app.state.direct.answer_waiting()
+            return [pen.written for _protocol, pen in connections]
+
+    return asyncio.run(served())
+
+
+def test_requests_of_one_turn_are_answered_by_the_models_that_they_ask(wire: Callable[..., Wire]) -> None:
+    requests = [DIRECT[name] for name in ("a row", "rows as objects", "some outputs", "unseen, missing")]
+    together = in_one_turn(wire(), *requests)
+    alone = [in_one_turn(wire(), request)[0] for request in requests]
+    assert [CHANGING.sub(b"*", answer) for answer in together] == [CHANGING.sub(b"*", answer) for answer in alone]
+    assert [b'"model":"penguins"' in answer for answer in together] == [False, True, False, True]
+
+
+def test_a_request_that_cannot_be_counted_is_answered_like_the_others(
+    wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("service.predict.Predict.count", lambda *_args: 1 / 0)
+    assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in in_one_turn(wire(), *[DIRECT["a row"]] * 3))
+    assert [record.getMessage() for record in caplog.records if record.name == "service.direct"] == [
+        "an answered request was not counted"
+    ] * 3
+
+
+def test_the_limit_of_a_body_holds_for_small_limits_too(wire: Callable[..., Wire]) -> None:
+    (answer,) = run(wire(max_body_bytes=20), DIRECT["a row"])
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_connection_goes_on_as_the_servers_own_do(wire: Callable[..., Wire]) -> None:
+    direct = wire()
+
+    async def served() -> None:
+        async with pens(direct, 1) as [(protocol, pen)]:
+            for date in (b"Mon", b"Tue"):
+                direct._state.default_headers = [(b"date", date)]
+                protocol.data_received(DIRECT["a row"])
+                direct.app.state.direct.answer_waiting()
+                assert b"\r\ndate: " + date + b"\r\n" in pen.written
+                assert protocol.timeout_keep_alive_task is not None
+            assert direct._state.total_requests == 2
+
+    asyncio.run(served())
+
+
+def test_a_request_that_waits_when_the_server_stops_is_answered_at_once(wire: Callable[..., Wire]) -> None:
+    async def served() -> bytes:
+        async with pens(wire(), 1) as [(protocol, pen)]:
+            protocol.data_received(DIRECT["a row"])
+            protocol.shutdown()
+            return pen.written
+
+    assert asyncio.run(served()).count(b"HTTP/1.1 200 ") == 1
+
+
+def test_a_client_that_does_not_read_is_left_to_the_app_which_waits(wire: Callable[..., Wire]) -> None:
+    direct = wire()
+
+    async def served() -> None:
+        async with pens(direct, 1) as [(protocol, pen)]:
+            protocol.pause_writing()
+            protocol.data_received(DIRECT["a row"])
+            await asyncio.sleep(0)
+            assert pen.written == b""
+            protocol.resume_writing()
+            await asyncio.wait(direct._state.tasks)
+            assert pen.written.startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(served())
+    assert direct.n_direct == 0
+
+
+@pytest.mark.parametrize("request_", [DIRECT["a row"], FOR_THE_APP["a wrong row"]])
+def test_nothing_is_sent_to_a_client_that_went_away(wire: Callable[..., Wire], request_: bytes) -> None:
+    direct = wire()
+
+    async def served() -> None:
+        async with pens(direct, 1) as [(protocol, pen)]:
+            protocol.data_received(request_[:-1])
+            pen.close()
+            protocol.data_received(request_[-1:])
+            direct.app.state.direct.answer_waiting()
+            assert pen.written == b""
+            assert not direct._state.tasks
+
+    asyncio.run(served())
+
+
+def arrow(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_ipc_stream(file)
+    return file.getvalue()
+
+
+ARROW = ("Content-Type: application/vnd.apache.arrow.stream", "Accept: application/vnd.apache.arrow.stream")
+
+
+@pytest.mark.parametrize(("model", "is_direct"), [("iris", True), ("penguins", False)])
+def test_large_tables_of_numbers_are_answered_at_once_and_those_of_texts_are_not(
+    wire: Callable[..., Wire], model: str, *, is_direct: bool
+) -> None:
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    numbers = pl.DataFrame({name: np.arange(3000.0) for name in names})
+    texts = pl.DataFrame({"bill_mm": [1.0], "island": ["Dream"], "mass_g": [2.0], "sex": ["male"]})
+    body = arrow(numbers if model == "iris" else pl.concat([texts] * 3000))
+    direct, request = wire(), post(f"/models/{model}/predict", *ARROW, body=body)
+    pieces = [request[start : start + 10_000] for start in range(0, len(request), 10_000)]
+    assert len(body) > 64 * 1024
+    (answer,) = run(direct, *pieces)
+    assert answer == run_through_the_app(wire(), request)[0]
+    assert pl.read_ipc_stream(answer.partition(b"\r\n\r\n")[2]).height == 3000
+    assert direct.n_direct == is_direct
+
+
+def test_the_time_of_a_request_is_measured(wire: Callable[..., Wire]) -> None:
+    answers = run(wire(), DIRECT["a row"], b"GET /metrics HTTP/1.1\r\n\r\n", n_answers=2)
+    found = re.search(rb'litet_request_seconds_sum\{route="/predict"\} (\S+)', answers[1])
+    assert found is not None
+    assert 0 < float(found[1]) < 10
+
+
+def test_the_server_finds_what_answers_directly(wire: Callable[..., Wire]) -> None:
+    config = _config(Settings.from_env({}))
+    config.app, config.factory = wire().app, False
+    config.load()
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        assert isinstance(Protocol(config, ServerState(), {}, loop)._direct, Direct)

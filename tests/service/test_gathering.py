@@ -12,7 +12,7 @@ from contract.repository import Repository
 from contract.tensors import Tensors
 from service.formats.rows import Rows
 from service.gathering import MAX_ROWS, score_all
-from service.predictor import Predictor
+from service.predictor import MAX_BATCH_ROWS, Predictor
 from service.scoring import score
 
 
@@ -79,14 +79,18 @@ def test_a_row_that_must_not_be_alone_has_a_copy_beside_it(predictor: Counting) 
     predictor._least_rows = 2
     paired = predictor.run(rows.tensors)
     assert predictor.batches == [1, 2]
+    predictor.run(asked(predictor, *[[1.5, "Dream", 2, "male"]] * (MAX_BATCH_ROWS + 1)).tensors)
+    assert predictor.batches[2:] == [MAX_BATCH_ROWS, 2]
     assert [array.shape for array in paired] == [array.shape for array in alone]
     np.testing.assert_allclose(paired.logits, alone.logits, rtol=1e-6)
 
 
 def test_large_requests_are_not_put_together(predictor: Counting) -> None:
     large = asked(predictor, *[[1.5, "Dream", 2, "male"]] * (MAX_ROWS + 1))
-    score_all(predictor, [asked(predictor, [1, "Dream", 2, "male"]), large])
-    assert predictor.batches == [1, MAX_ROWS + 1]
+    small = [asked(predictor, [number, "Dream", 2, "male"]) for number in range(2)]
+    scores = score_all(predictor, [small[0], large, small[1]])
+    assert sorted(predictor.batches) == [2, MAX_ROWS + 1]
+    assert [scored and scored.n_answers for scored in scores] == [1, MAX_ROWS + 1, 1]
 
 
 def test_a_run_that_fails_is_tried_for_each_request_by_itself(

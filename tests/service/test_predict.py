@@ -117,7 +117,7 @@ def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, 
 
 def test_answers_are_written_with_the_shortest_digits() -> None:
     answers = Answers(np.array([[0.1, -2.5]], np.float32), np.array([[0.7, 0.3]], np.float32), np.array([1], np.int64))
-    assert JsonTemplate(("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
+    assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
         b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contract.tensors import RowReader
-from service.recent import MAX_BYTES, RecentRequests
+from service.recent import MAX_BYTES, MAX_CELLS, RecentRequests
 
 
 def keep(recent: RecentRequests, reader: RowReader, number: float, model: str = "iris", n_bytes: int = 1) -> None:
@@ -76,3 +76,10 @@ def test_any_thread_may_ask_while_requests_come(reader: RowReader) -> None:
     for thread in threads:
         thread.join()
     assert numbers(recent)[-1] == 1999
+
+
+def test_rows_that_no_byte_stands_for_are_left_out_too(reader: RowReader) -> None:
+    recent = RecentRequests(3)
+    recent.add("iris", reader, reader.read([[None] * 4] * (MAX_CELLS // 4)), 100)
+    recent.add("iris", reader, reader.read([[None] * 4] * (MAX_CELLS // 4 + 1)), 100)
+    assert len(recent.of("iris")) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
 from service.formats.accept import preferred
-from service.formats.exchange import ARROW, CSV, FORMATS, NDJSON, negotiate
+from service.formats.exchange import ARROW, CSV, FORMATS, LEAST_INLINE_BYTES, NDJSON, negotiate
 from service.formats.outputs import ALL
 
 JSON = "application/json"
@@ -29,7 +29,10 @@ JSON = "application/json"
         ("application/jsonl", NDJSON),
         (ARROW, ARROW),
         ("text/csv;q=nonsense, application/x-ndjson;q=0.1", NDJSON),
-        ("text/csv;q=7, application/json", CSV),
+        ("text/csv;q=7, application/json", JSON),
+        ("*/*;q=0.1, text/*", CSV),
+        ("*/*, application/*;q=0", CSV),
+        ("text/csv;q=nan, application/json;q=0.1", JSON),
         ("image/png", None),
         ("text/csv;q=0", None),
         ("application", None),
@@ -100,4 +103,10 @@ def test_another_query_is_refused(query: str, says: str) -> None:
 
 def test_a_body_is_answered_at_once_only_where_both_formats_are_quick() -> None:
     assert negotiate("litet", ARROW.encode(), ARROW.encode(), b"").inline_bytes == FORMATS[ARROW].inline_bytes
-    assert negotiate("litet", ARROW.encode(), b"", b"").inline_bytes == FORMATS[JSON].inline_bytes
+    assert negotiate("litet", ARROW.encode(), CSV.encode(), b"").inline_bytes == FORMATS[CSV].inline_bytes
+    assert negotiate("litet", ARROW.encode(), b"", b"").inline_number_bytes == FORMATS[JSON].inline_number_bytes
+
+
+def test_listing_bad_rows_takes_longer_and_is_done_at_once_for_few_bytes_only() -> None:
+    partial = negotiate("litet", b"application/json", b"", b"partial=true")
+    assert partial.inline_bytes == partial.inline_number_bytes == LEAST_INLINE_BYTES

@@ -87,7 +87,6 @@ def test_every_shape_has_a_limit_of_rows(reader: RowReader, read: Read, document
         ({"columns": columns(NAMES) | {"id": [1]}}, "as many values, got 1 to 3"),
         ({"columns": {name: [] for name in NAMES}}, "at least one row"),
         ({"columns": [*NAMES, "sex"], "data": [[1, "a", 2, "b", "c"]]}, "each feature's column once, got two of sex"),
-        ({"columns": NAMES, "data": [[1, "a", 2, "b"], [1]]}, "must have 4 values, row 1 has 1"),
         ({"columns": NAMES, "data": []}, "at least one row"),
         ({"columns": NAMES}, "an object with columns"),
         ({"columns": columns(NAMES), "data": []}, "an object with columns, data"),
@@ -115,6 +114,35 @@ def test_a_document_of_another_shape_is_told_what_is_wrong(reader: RowReader, do
 def test_an_invocation_of_another_shape_is_told_what_is_wrong(reader: RowReader, document: Any, says: str) -> None:
     with pytest.raises(InvalidBody, match=says):
         read_invocation(json.dumps(document).encode(), reader, 10, partial=False)
+
+
+def test_a_row_of_a_frame_that_is_too_short_is_at_fault(reader: RowReader) -> None:
+    body = json.dumps({"columns": NAMES, "data": [[1, "a", 2, "b"], [1], [2, "b", "heavy", "c"]]}).encode()
+    with pytest.raises(InvalidRows, match="row 1: expected 4 values, as there are columns, got 1"):
+        read_document(body, reader, 10, partial=False)
+    rows = read_document(body, reader, 10, partial=True)
+    assert [(row, fault.feature) for row, fault in (rows.faults or {}).items()] == [(1, None), (2, "mass_g")]
+    assert rows.tensors.n_samples == 1
+
+
+def test_a_line_that_is_no_json_is_a_bad_row_where_those_are_listed(reader: RowReader) -> None:
+    lines = [json.dumps(ROWS[0]), "{", "", "[1]", json.dumps(RECORDS[2]), json.dumps(ROWS[2])]
+    rows = read_lines("\n".join(lines).encode(), reader, 10, partial=True)
+    assert [(row, fault.row) for row, fault in (rows.faults or {}).items()] == [(1, 1), (2, 2), (3, 3)]
+    assert_same(rows, reader.read([ROWS[0], ROWS[2]]))
+
+
+def test_a_line_holds_one_row(reader: RowReader) -> None:
+    two = f"{json.dumps(ROWS[0])}{json.dumps(ROWS[0])}\n".encode()
+    with pytest.raises(MalformedBody, match="line 1: "):
+        read_lines(two, reader, 10, partial=False)
+
+
+def test_the_first_row_that_is_one_says_what_rows_are(reader: RowReader) -> None:
+    body = json.dumps({"instances": [None, *RECORDS]}).encode()
+    rows = read_document(body, reader, 10, partial=True)
+    assert list(rows.faults or ()) == [0]
+    assert_same(rows, reader.read(RECORDS))
 
 
 def test_a_fault_in_a_column_names_its_row(reader: RowReader) -> None:

@@ -134,6 +134,18 @@ def row_of_arrow(record: dict[str, Any]) -> dict[str, Any] | None:
     return record
 
 
+def test_every_format_writes_bad_rows_only(predictor: Predictor) -> None:
+    answers = scored(predictor, [[1], ["heavy", "Dream", 2, "male"]], partial=True)
+    outputs = frozenset(OUTPUTS)
+    assert json.loads(write_document(answers, outputs))["predictions"] == [None, None]
+    assert [set(json.loads(line)) for line in write_lines(answers, outputs).splitlines()] == [{"error"}] * 2
+    records = list(csv.DictReader(io.StringIO(write_csv(answers, outputs).decode(), newline="")))
+    assert [row_of_csv(answers, record, outputs) for record in records] == [None, None]
+    if not any(isinstance(label, int) and label >= 2**63 for label in predictor.schema.labels):
+        frame = pl.read_ipc_stream(arrow_answers.write(answers, outputs))
+        assert [row_of_arrow(record) for record in frame.to_dicts()] == [None, None]
+
+
 @pytest.mark.parametrize("n_rows", [1, 2, 300])
 def test_the_written_json_has_the_members_and_the_order_that_are_documented(predictor: Predictor, n_rows: int) -> None:
     answers = scored(predictor, [[number / 7, "Dream", None, "male"] for number in range(n_rows)], partial=False)

@@ -61,5 +61,8 @@ def written_aside(path: Path) -> Iterator[io.FileIO]:
         with aside.open("wb", buffering=0) as file:
             yield file
         aside.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file
+        raise
     finally:
         aside.unlink(missing_ok=True)

@@ -90,7 +90,7 @@ class Direct:
         if n_bytes > self._predict.max_body_bytes or len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
             return None
         plan = _plan(target, content_type, accept)
-        return plan if plan is not None and n_bytes <= plan.exchange.inline_number_bytes else None
+        return plan if plan is not None and n_bytes <= plan.exchange.inline_bytes else None
 
     def request(self, plan: Plan, given_id: bytes | None, client: str | None) -> Request:
         """A request that begins now."""
@@ -118,10 +118,9 @@ class Direct:
 
     def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Rows] | None:
         try:
-            predictor = self._predict.current(plan.name)
-            if not plan.exchange.is_quick(predictor, len(body)):
-                return None
-            rows = plan.exchange.read(body, predictor.reader, self._predict.max_rows, partial=plan.exchange.partial)
+            exchange, predictor = plan.exchange, self._predict.current(plan.name)
+            max_rows = min(self._predict.max_rows, exchange.inline_rows(predictor))
+            rows = exchange.read(body, predictor.reader, max_rows, partial=exchange.partial)
         except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
             return None
         return predictor, rows

@@ -16,8 +16,8 @@ from contract.errors import CallerError, InvalidRows
 from contract.tensors import Tensors
 from service.bodies import read_body, read_head
 from service.documents import INVOCATIONS, PREDICTIONS
-from service.errors import NotFinite
-from service.formats.exchange import LEAST_INLINE_BYTES, Answered, Dialect, Exchange, negotiate
+from service.errors import BodyTooLarge, NotFinite
+from service.formats.exchange import Answered, Dialect, Exchange, negotiate
 from service.formats.json_document import BULKY_BYTES
 from service.memory import trim
 from service.metrics import Metrics
@@ -25,6 +25,9 @@ from service.predictor import Predictor
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.watch_window import Kind, WatchWindow
+
+INLINE_BYTES = 4096
+"""How much of a body is answered on the event loop where it did not go the direct way (`service.direct`)."""
 
 
 def answer_bulky(exchange: Exchange, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
@@ -145,8 +148,17 @@ class Predict:
         return exchange, await read_body(head, request.receive, self.max_body_bytes)
 
     async def _answer(self, exchange: Exchange, predictor: Predictor, body: bytes) -> Answered:
-        if len(body) <= LEAST_INLINE_BYTES:
-            return exchange.answer(predictor, body, self.max_rows)
+        """The answer: of few rows at once, of more by the thread.
+
+        What comes here is mostly what had something wrong with it, which takes long to say: so few bytes are few.
+        """
+        inline_rows = min(self.max_rows, exchange.inline_rows(predictor))
+        if len(body) <= INLINE_BYTES:
+            try:
+                return exchange.answer(predictor, body, inline_rows)
+            except BodyTooLarge:
+                if inline_rows == self.max_rows:
+                    raise
         work = answer_bulky if len(body) >= BULKY_BYTES else Exchange.answer
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, work, exchange, predictor, body, self.max_rows)

@@ -48,6 +48,7 @@ class Predictor:
         self.version = artifact.card.version
         self._session, self.schema = open_session(artifact.model)
         self.has_texts = bool(self.schema.categorical)
+        self.width = len(self.schema.features) + len(self.schema.labels)
         self.reader = RowReader(self.schema)
         self.prepared: dict[Hashable, Any] = {}
         """What others prepare for this version once, and find here again; it is gone with the predictor."""

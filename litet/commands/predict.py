@@ -62,6 +62,8 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
     predictor = Predictor(read_version(Repository(models), name, version))
     started = time.perf_counter()
     n_rows = 0
+    if output is None and sys.stdout is None:
+        raise click.UsageError("standard output is closed, so the answers need --output")
     is_mixed_up = output is None and sys.stdout.isatty()
     try:
         with (

@@ -38,27 +38,27 @@ Dialect = Literal["litet", "mlflow"]
 class Format(NamedTuple):
     """How a media type is read and written.
 
-    Bodies of up to `inline_bytes`, or `inline_number_bytes` where the model has no categorical feature, take about a
-    millisecond, so they are answered on the event loop. Above it the hand-over to a thread, 0.05 ms, costs less than
-    the wait of the other requests. The figures are in docs/performance.md.
+    Bodies of up to `inline_bytes` are answered on the event loop, as long as rows times features and classes are no
+    more than `inline_cells`, or `inline_numbers` where no feature is categorical: that takes a millisecond or two.
+    Above it the hand-over to a thread, 0.05 ms, costs less than the wait of the others. See docs/performance.md.
     """
 
     read: Read
     write: Write
     inline_bytes: int
-    inline_number_bytes: int
+    inline_cells: int
+    inline_numbers: int
 
 
 KIB = 1024
 FORMATS = {
-    JSON: Format(read_document, write_document, 32 * KIB, 32 * KIB),
-    NDJSON: Format(read_lines, write_lines, 32 * KIB, 32 * KIB),
-    CSV: Format(csv_rows.read, csv_answers.write, 16 * KIB, 32 * KIB),
-    ARROW: Format(arrow_rows.read, arrow_answers.write, 64 * KIB, 512 * KIB),
+    JSON: Format(read_document, write_document, 32 * KIB, 16_000, 16_000),
+    NDJSON: Format(read_lines, write_lines, 32 * KIB, 16_000, 16_000),
+    CSV: Format(csv_rows.read, csv_answers.write, 32 * KIB, 8_000, 16_000),
+    ARROW: Format(arrow_rows.read, arrow_answers.write, 512 * KIB, 16_000, 128_000),
 }
-LEAST_INLINE_BYTES = 4 * KIB
-"""The limit where bad rows are listed, since finding out what is wrong with one takes twenty times as long; and for
-whatever did not go the direct way (`service.direct`), which is mostly what had something wrong with it."""
+PARTIAL_SHARE = 8
+"""How many times fewer cells are answered at once where bad rows are listed: what is wrong takes longer to say."""
 READS: Mapping[Dialect, Mapping[str, Read]] = {
     "litet": {name: form.read for name, form in FORMATS.items()},
     "mlflow": {JSON: read_invocation, CSV: csv_rows.read},
@@ -86,16 +86,17 @@ class Exchange(NamedTuple):
     outputs: Set[str]
     partial: bool
     inline_bytes: int
-    inline_number_bytes: int
+    inline_cells: int
+    inline_numbers: int
 
     @property
     def content_type(self) -> str:
         """The answer's header."""
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
 
-    def is_quick(self, predictor: Predictor, n_bytes: int) -> bool:
-        """Whether a body of so many bytes is answered on the event loop."""
-        return n_bytes <= (self.inline_bytes if predictor.has_texts else self.inline_number_bytes)
+    def inline_rows(self, predictor: Predictor) -> int:
+        """How many rows are answered on the event loop."""
+        return (self.inline_cells if predictor.has_texts else self.inline_numbers) // predictor.width
 
     def answer(self, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
         """The answer to a body. Depends on nothing else, changes nothing.
@@ -131,13 +132,17 @@ def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) 
     if wanted is None:
         raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
     outputs, partial = _options(query)
-    limits = LEAST_INLINE_BYTES, LEAST_INLINE_BYTES
-    if not partial:
-        limits = (
-            min(FORMATS[given].inline_bytes, FORMATS[wanted].inline_bytes),
-            min(FORMATS[given].inline_number_bytes, FORMATS[wanted].inline_number_bytes),
-        )
-    return Exchange(reads[given], FORMATS[wanted].write, wanted, outputs, partial, *limits)
+    both, share = (FORMATS[given], FORMATS[wanted]), PARTIAL_SHARE if partial else 1
+    return Exchange(
+        read=reads[given],
+        write=FORMATS[wanted].write,
+        media_type=wanted,
+        outputs=outputs,
+        partial=partial,
+        inline_bytes=min(form.inline_bytes for form in both),
+        inline_cells=min(form.inline_cells for form in both) // share,
+        inline_numbers=min(form.inline_numbers for form in both) // share,
+    )
 
 
 def _is_utf8(content_type: bytes) -> bool:

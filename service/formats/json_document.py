@@ -17,6 +17,8 @@ from service.errors import BodyTooLarge, InvalidBody, MalformedBody
 
 BULKY_BYTES = 2**20
 """Smaller bodies cannot decode to much; above, it is worth counting first."""
+FRAME = 5
+"""The most arrays and objects that a body needs beside its rows: MLflow's, the frame, its names, index and data."""
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding other bytes ends in."""
 
@@ -57,7 +59,7 @@ def check_size(body: bytes, max_rows: int) -> None:
     Raises:
         BodyTooLarge: outside of texts, the body opens more arrays and objects than `max_rows` rows need.
     """
-    limit = max_rows + 2  # the list of rows, and the object around it
+    limit = max_rows + FRAME
     if len(body) < BULKY_BYTES or body.count(b"[") + body.count(b"{") <= limit:
         return
     characters = np.frombuffer(body.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)

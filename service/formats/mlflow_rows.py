@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from contract.faults import shorten
 from contract.tensors import RowReader
 from service.errors import InvalidBody
 from service.formats.json_document import check_size, decode
@@ -26,19 +27,23 @@ class Split(msgspec.Struct):
 
 
 class Invocation(msgspec.Struct, forbid_unknown_fields=True):
-    """What `/invocations` is asked with: one of these."""
+    """What `/invocations` is asked with: one of these, and perhaps parameters, of which no model here has any."""
 
     dataframe_split: Split | msgspec.UnsetType = msgspec.UNSET
     dataframe_records: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     instances: list[Any] | msgspec.UnsetType = msgspec.UNSET
     inputs: dict[str, list[Any]] | list[Any] | msgspec.UnsetType = msgspec.UNSET
+    params: dict[str, Any] | None = None
 
 
 def read_invocation(body: bytes, reader: RowReader, max_rows: int, *, partial: bool) -> Rows:
     """A `service.formats.rows.Read` for `application/json` at `/invocations`."""
     check_size(body, max_rows)
     asked = decode(body, Invocation, f"an object with one of {KEYS}")
-    given = [value for value in msgspec.structs.astuple(asked) if value is not msgspec.UNSET]
+    *bodies, params = msgspec.structs.astuple(asked)
+    if params:
+        raise InvalidBody(f"params must be empty, got {shorten(', '.join(params))}")
+    given = [value for value in bodies if value is not msgspec.UNSET]
     if len(given) != 1:
         raise InvalidBody(f"a body must be an object with one of {KEYS}; got {len(given)} of them")
     match given[0]:

@@ -1,5 +1,6 @@
 """`litet predict` on files of any length: batches, threads, what is left behind when it ends early."""
 
+import errno
 import json
 import os
 import pty
@@ -15,7 +16,7 @@ import pytest
 
 from litet import ahead, scoring
 from litet.ahead import WriteBehind, read_ahead
-from litet.answer_files import write_csv, write_parquet
+from litet.answer_files import write_csv, write_parquet, written_aside
 from training import binary_rows, csv_text
 
 HEADER = "wing,tail,place\n"
@@ -255,3 +256,18 @@ def test_an_error_of_who_puts_ends_the_writer():
         put_all(written.extend, items())
     assert written == [1]
     assert threading.active_count() == 1
+
+
+def test_a_closed_output_is_told_in_one_line(models, tmp_path):
+    (tmp_path / "rows.csv").write_text(HEADER + "1.5,2,north\n")
+    command = f"{sys.executable} -m litet predict birds {tmp_path}/rows.csv --models {models} >&-"
+    finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert "standard output is closed" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '.*out\.csv'"), written_aside(tmp_path / "out.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from uvicorn.server import ServerState
 from contract.publishing import Publisher
 from service.app import create_app
 from service.direct import Direct
+from service.predictor import Predictor
 from service.protocol import Protocol
 from service.server import _config
 from service.settings import Settings
@@ -441,6 +443,27 @@ def test_large_tables_of_numbers_are_answered_at_once_and_those_of_texts_are_not
     assert answer == run_through_the_app(wire(), request)[0]
     assert pl.read_ipc_stream(answer.partition(b"\r\n\r\n")[2]).height == 3000
     assert direct.n_direct == is_direct
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/iris/versions/1/predict"])
+def test_many_rows_are_answered_in_a_thread_however_few_their_bytes(
+    wire: Callable[..., Wire], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    run_model = Predictor.run
+
+    def noting(self: Predictor, tensors: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return run_model(self, tensors)
+
+    monkeypatch.setattr(Predictor, "run", noting)
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    body = arrow(pl.DataFrame({name: pl.Series([None] * 9000, dtype=pl.Null) for name in names}))
+    assert len(body) < 4096
+    (answer,) = run(wire(), post(path, ARROW[0], body=body))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b'"label"') == 9000
+    assert [name.partition("_")[0] for name in threads] == ["large-body"]
 
 
 def test_the_time_of_a_request_is_measured(wire: Callable[..., Wire]) -> None:

@@ -13,12 +13,11 @@ from litestar.testing import TestClient
 from contract.errors import Fault, InvalidRows
 from service.answers import Answers
 from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotFinite
-from service.formats.exchange import FORMATS
 from service.formats.json_answers import Predictions
 from service.formats.json_document import BULKY_BYTES
 from service.formats.json_template import JsonTemplate
 from service.formats.outputs import ALL
-from service.predict import _kind
+from service.predict import INLINE_BYTES, _kind
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -93,7 +92,7 @@ def test_rows_of_a_batch_are_answered_as_alone_to_the_last_bit(service: Service)
         assert service.post("/predict", json={"instances": [row]}).json()["predictions"] == [prediction]
 
 
-@pytest.mark.parametrize("size", [FORMATS["application/json"].inline_bytes, BULKY_BYTES])
+@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
 def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service, size: int) -> None:
     rows = np.random.default_rng(0).uniform(0, 8, size=(3000, 4)).tolist()
     body = msgspec.json.encode({"instances": rows}) + b" " * size
@@ -107,7 +106,7 @@ def test_a_large_body_is_answered_in_the_order_of_its_rows(service: Service, siz
     )
 
 
-@pytest.mark.parametrize("size", [FORMATS["application/json"].inline_bytes, BULKY_BYTES])
+@pytest.mark.parametrize("size", [INLINE_BYTES, BULKY_BYTES])
 def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, size: int) -> None:
     body = msgspec.json.encode({"instances": [*([ROW] * 4000), [1, 2, 3, "x"]]}) + b" " * size
     answer = service.post("/predict", content=body, headers={"content-type": "application/json"})

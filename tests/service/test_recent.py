@@ -83,3 +83,10 @@ def test_rows_that_no_byte_stands_for_are_left_out_too(reader: RowReader) -> Non
     recent.add("iris", reader, reader.read([[None] * 4] * (MAX_CELLS // 4)), 100)
     recent.add("iris", reader, reader.read([[None] * 4] * (MAX_CELLS // 4 + 1)), 100)
     assert len(recent.of("iris")) == 1
+
+
+def test_texts_that_few_bytes_stand_for_are_left_out_too(foundry: Any) -> None:
+    recent, reader = RecentRequests(3), RowReader(foundry.mixed())
+    for length in (MAX_BYTES, MAX_BYTES + 1):
+        recent.add("penguins", reader, reader.read([[1, "x" * length, 2, None]]), 100)
+    assert len(recent.of("penguins")) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
 from service.formats.accept import preferred
-from service.formats.exchange import ARROW, CSV, FORMATS, LEAST_INLINE_BYTES, NDJSON, negotiate
+from service.formats.exchange import ARROW, CSV, FORMATS, NDJSON, PARTIAL_SHARE, negotiate
 from service.formats.outputs import ALL
 
 JSON = "application/json"
@@ -101,12 +101,24 @@ def test_another_query_is_refused(query: str, says: str) -> None:
         negotiate("litet", b"application/json", b"", query.encode())
 
 
-def test_a_body_is_answered_at_once_only_where_both_formats_are_quick() -> None:
-    assert negotiate("litet", ARROW.encode(), ARROW.encode(), b"").inline_bytes == FORMATS[ARROW].inline_bytes
-    assert negotiate("litet", ARROW.encode(), CSV.encode(), b"").inline_bytes == FORMATS[CSV].inline_bytes
-    assert negotiate("litet", ARROW.encode(), b"", b"").inline_number_bytes == FORMATS[JSON].inline_number_bytes
+class Sized:
+    """What of a predictor decides."""
+
+    def __init__(self, *, has_texts: bool) -> None:
+        self.has_texts, self.width = has_texts, 10
 
 
-def test_listing_bad_rows_takes_longer_and_is_done_at_once_for_few_bytes_only() -> None:
-    partial = negotiate("litet", b"application/json", b"", b"partial=true")
-    assert partial.inline_bytes == partial.inline_number_bytes == LEAST_INLINE_BYTES
+def inline_rows(content_type: str, accept: str, query: str = "", *, has_texts: bool = False) -> int:
+    exchange = negotiate("litet", content_type.encode(), accept.encode(), query.encode())
+    return exchange.inline_rows(Sized(has_texts=has_texts))  # type: ignore[arg-type] # as much of one as is used
+
+
+def test_so_many_rows_are_answered_at_once_as_both_formats_are_quick_for() -> None:
+    assert inline_rows(ARROW, ARROW) == FORMATS[ARROW].inline_numbers // 10
+    assert inline_rows(ARROW, "") == inline_rows(JSON, ARROW) == FORMATS[JSON].inline_numbers // 10
+    assert inline_rows(ARROW, CSV, has_texts=True) == FORMATS[CSV].inline_cells // 10
+    assert negotiate("litet", ARROW.encode(), b"", b"").inline_bytes == FORMATS[JSON].inline_bytes
+
+
+def test_fewer_rows_are_answered_at_once_where_bad_ones_are_listed() -> None:
+    assert inline_rows(JSON, JSON, "partial=true") == FORMATS[JSON].inline_numbers // PARTIAL_SHARE // 10

@@ -11,6 +11,7 @@ import pytest
 from contract.errors import InvalidRows
 from contract.tensors import RowReader, Tensors
 from service.errors import BodyTooLarge, InvalidBody, MalformedBody
+from service.formats.json_document import BULKY_BYTES
 from service.formats.json_rows import read_document, read_lines
 from service.formats.mlflow_rows import read_invocation
 from service.formats.rows import Read, Rows
@@ -105,6 +106,7 @@ def test_a_document_of_another_shape_is_told_what_is_wrong(reader: RowReader, do
     [
         ({}, "got 0 of them"),
         ({"instances": ROWS, "inputs": ROWS}, "got 2 of them"),
+        ({"instances": ROWS, "params": {"threshold": 1}}, "params must be empty, got threshold"),
         ({"dataframe_split": {"columns": NAMES}}, "missing required field `data`"),
         ({"columns": columns(NAMES)}, "unknown field `columns`"),
         ({"dataframe_records": []}, "at least one row"),
@@ -143,6 +145,24 @@ def test_the_first_row_that_is_one_says_what_rows_are(reader: RowReader) -> None
     rows = read_document(body, reader, 10, partial=True)
     assert list(rows.faults or ()) == [0]
     assert_same(rows, reader.read(RECORDS))
+
+
+@pytest.mark.parametrize("params", [{}, None])
+def test_an_invocation_may_say_that_it_has_no_parameters(reader: RowReader, params: Any) -> None:
+    body = json.dumps({"instances": ROWS, "params": params}).encode()
+    assert_same(read_invocation(body, reader, 10, partial=False), reader.read(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("read", "wrap"),
+    [(read_document, lambda frame: frame), (read_invocation, lambda frame: {"dataframe_split": frame})],
+)
+def test_a_bulky_frame_may_have_as_many_rows_as_any_body(reader: RowReader, read: Read, wrap: Any) -> None:
+    rows = [[1, "x" * 1000, 2, "y"]] * 1200
+    frame = {"columns": NAMES, "index": list(range(1200)), "data": rows}
+    body = json.dumps(wrap(frame)).encode()
+    assert len(body) > BULKY_BYTES
+    assert read(body, reader, 1200, partial=False).tensors.n_samples == 1200
 
 
 def test_a_fault_in_a_column_names_its_row(reader: RowReader) -> None:

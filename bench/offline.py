@@ -1,8 +1,8 @@
 """`litet predict` on a large file beside a bare loop of `session.run`: `make bench-offline`.
 
 The loop runs the iris model on float32 rows that lie ready in memory, in batches that suit it best, and keeps what
-comes out. The command starts from a file and ends with one. Its seconds count from opening the table to closing the output,
-and once more for the whole process. Peak memory is that of the process, on few rows and on many.
+comes out. The command starts from a file and ends with one. Its seconds count from opening the table to closing the
+output, and once more for the whole process. Peak memory is that of the process, on few rows and on many.
 """
 
 from __future__ import annotations

@@ -52,9 +52,9 @@ class Format(NamedTuple):
 
 KIB = 1024
 FORMATS = {
-    JSON: Format(read_document, write_document, 32 * KIB, 16_000, 16_000),
-    NDJSON: Format(read_lines, write_lines, 32 * KIB, 16_000, 16_000),
-    CSV: Format(csv_rows.read, csv_answers.write, 32 * KIB, 8_000, 16_000),
+    JSON: Format(read_document, write_document, 128 * KIB, 16_000, 16_000),
+    NDJSON: Format(read_lines, write_lines, 128 * KIB, 16_000, 16_000),
+    CSV: Format(csv_rows.read, csv_answers.write, 128 * KIB, 8_000, 16_000),
     ARROW: Format(arrow_rows.read, arrow_answers.write, 512 * KIB, 16_000, 128_000),
 }
 PARTIAL_SHARE = 8

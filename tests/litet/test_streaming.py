@@ -114,7 +114,10 @@ def test_a_full_disk_is_one_line_and_exit_code_1(litet, models, tmp_path, small_
     monkeypatch.setattr(pl.DataFrame, "write_csv", fail)
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", fail)
     outcome = litet("predict", "birds", rows, "-o", tmp_path / f"out{suffix}", "--models", models)
-    assert (outcome.exit_code, outcome.err) == (1, "litet: [Errno 28] No space left on device\n")
+    assert (outcome.exit_code, outcome.err) == (
+        1,
+        f"litet: [Errno 28] No space left on device: '{tmp_path}/out{suffix}'\n",
+    )
     assert not list(tmp_path.glob("*out*"))
 
 

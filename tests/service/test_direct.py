@@ -167,7 +167,7 @@ FOR_THE_APP = {
     "the last request": post("/predict", JSON, "Connection: close"),
     "HTTP/1.0": post("/predict", JSON, "Connection: keep-alive", version="1.0"),
     "a client that waits": post("/predict", JSON, "Expect: 100-continue"),
-    "a large body": post("/predict", JSON, body=ROW + b" " * 70_000),
+    "a large body": post("/predict", JSON, body=ROW + b" " * 140_000),
     "too large a body": post("/predict", JSON, body=ROW + b" " * 200_000),
     "an empty body": post("/predict", JSON, body=b""),
     "two Accepts": post("/predict", JSON, "Accept: text/csv", "Accept: application/json;q=0.5"),
@@ -203,7 +203,7 @@ def test_a_request_may_come_in_pieces(wire: Callable[..., Wire], cut: int) -> No
 def test_requests_of_a_pipeline_are_answered_in_their_order(wire: Callable[..., Wire]) -> None:
     ids = [f"r{number}" for number in range(6)]
     requests = [
-        post("/predict", JSON, f"X-Request-ID: {name}", body=ROW + b" " * (70_000 if number in {0, 3} else 0))
+        post("/predict", JSON, f"X-Request-ID: {name}", body=ROW + b" " * (140_000 if number in {0, 3} else 0))
         for number, name in enumerate(ids)
     ]
     answers = run(wire(), b"".join(requests), n_answers=6)

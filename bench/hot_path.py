@@ -140,7 +140,7 @@ async def measure_steps(repeats: int) -> dict[str, float]:
                 direct.ask = whole  # type: ignore[method-assign] # as it was
 
         http = answer_by(lambda _request, _body, reply: reply(Response(b"application/json", b"x" * 32, b"{}")))
-        return {
+        parts = {
             "parse the request, plan its answer, write the response": http,
             "body to tensors": least(lambda: exchange.read(BODY, predictor.reader, 10_000, partial=False), repeats),
             "onnxruntime": least(lambda: predictor.run(rows.tensors), repeats),
@@ -148,7 +148,11 @@ async def measure_steps(repeats: int) -> dict[str, float]:
             "answers to JSON": least(lambda: exchange.write(scored, exchange.outputs), repeats),
             "request id": least(lambda: telemetry.name(None), repeats),
             "metrics": least(lambda: telemetry.record(b"x", "POST", plan.path, plan.route, 200, 1e-4, None), repeats),
-            "all of a request alone": least(alone, repeats),
+        }
+        whole = least(alone, repeats)
+        return parts | {
+            "lists, groups and calls between them": whole - sum(parts.values()),
+            "all of a request alone": whole,
             f"each of {TOGETHER} in one turn of the event loop": least(together, repeats) / TOGETHER,
         }
 

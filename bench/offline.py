@@ -30,7 +30,12 @@ from service.session import open_session
 LITET = Path(sys.executable).with_name("litet")
 MODELS = Path("models")
 FEW_ROWS, MANY_ROWS = 100_000, 5_000_000
-SUFFIXES = ("parquet", "csv")
+TABLES = {
+    "zstd.parquet": lambda table, path: table.write_parquet(path, compression="zstd"),
+    "snappy.parquet": lambda table, path: table.write_parquet(path, compression="snappy"),
+    "csv": lambda table, path: table.write_csv(path),
+}
+"""By the end of their names: as polars writes Parquet unless told otherwise, as pandas and Spark do, and as text."""
 LOOP_ROWS = 16_384
 """Of the sizes that are powers of two, the one with which the loop is fastest."""
 AIM = 0.5
@@ -64,16 +69,15 @@ def main() -> None:
     rows = _rows(schema.numeric, MANY_ROWS)
     x_num = np.ascontiguousarray(np.stack([rows[name].to_numpy() for name in rows.columns], axis=1), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        paths = {(suffix, n): Path(folder, f"{n}.{suffix}") for suffix in SUFFIXES for n in (FEW_ROWS, MANY_ROWS)}
+        paths = {(suffix, n): Path(folder, f"{n}.{suffix}") for suffix in TABLES for n in (FEW_ROWS, MANY_ROWS)}
         for (suffix, n), path in paths.items():
-            table = rows.head(n)
-            table.write_csv(path) if suffix == "csv" else table.write_parquet(path)
+            TABLES[suffix](rows.head(n), path)
         bare: list[float] = []
-        runs: dict[str, list[Run]] = {suffix: [] for suffix in SUFFIXES}
-        peaks = {suffix: _predict(paths[suffix, FEW_ROWS]).peak_bytes for suffix in SUFFIXES}
+        runs: dict[str, list[Run]] = {suffix: [] for suffix in TABLES}
+        peaks = {suffix: _predict(paths[suffix, FEW_ROWS]).peak_bytes for suffix in TABLES}
         for _ in range(repeats):
             bare.append(_loop(session, x_num))
-            for suffix in SUFFIXES:
+            for suffix in TABLES:
                 runs[suffix].append(_predict(paths[suffix, MANY_ROWS]))
     _print(bare, runs, peaks)
     figures = {suffix: [run._asdict() for run in of_suffix] for suffix, of_suffix in runs.items()}
@@ -115,8 +119,9 @@ def _print(bare: Sequence[float], runs: dict[str, list[Run]], peaks: dict[str, i
         seconds = [run.seconds for run in of_suffix]
         share = loop / statistics.median(seconds)
         whole = loop / statistics.median(run.whole_seconds for run in of_suffix)
-        aim = f" (aim: {AIM})" if suffix == "parquet" else ""
-        print(f"  {f'{suffix} to {suffix}':<28} {_speeds(seconds)}   {share:.2f} of the loop{aim}")
+        aim = f" (aim: {AIM})" if suffix != "csv" else ""
+        forms = f"{suffix} to {suffix.rpartition('.')[2]}"
+        print(f"  {forms:<28} {_speeds(seconds)}   {share:.2f} of the loop{aim}")
         print(f"  {'… with the process start':<28} {_speeds([run.whole_seconds for run in of_suffix])}   {whole:.2f}")
     print(f"\npeak memory, MB: {FEW_ROWS:,} rows, {MANY_ROWS:,} rows (most of all runs)")
     for suffix, of_suffix in runs.items():

@@ -112,6 +112,13 @@ def running(publisher: Publisher, **overrides: Any) -> Iterator[Server]:
         server.end()
 
 
+def n_predictions(server: Server) -> float:
+    """How many successful predictions the workers have counted together."""
+    text = httpx.get(f"{server.url}/metrics").text
+    found = re.search(r'litet_requests_total\{method="POST",route="/predict",status="200"\} (\S+)', text)
+    return float(found[1]) if found else 0.0
+
+
 BODY = json.dumps(ROWS).encode()
 REQUEST = (
     b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -168,10 +175,11 @@ def test_workers_swap_count_and_come_back(publisher: Publisher, foundry: Any) ->
         for _ in range(20):
             assert server.predict() == 1
 
-        # Metrics add up, whichever worker is asked.
+        # Metrics add up, whichever worker is asked. A request is counted when its answer has left.
+        server.wait_until(lambda: n_predictions(server) == 20)
         for _ in range(5):
             text = httpx.get(f"{server.url}/metrics").text
-            assert 'litet_requests_total{method="POST",route="/predict",status="200"} 20.0' in text
+            assert n_predictions(server) == 20
             assert 'litet_rows_total{model="iris",version="1"} 20.0' in text
             assert 'litet_model_version{model="iris"} 1.0' in text
 
@@ -183,14 +191,15 @@ def test_workers_swap_count_and_come_back(publisher: Publisher, foundry: Any) ->
         assert {server.predict() for _ in range(20)} == {2}
 
         # A worker that is killed is replaced, and what it counted stays counted.
+        server.wait_until(lambda: n_predictions(server) == 40)
         os.kill(first, signal.SIGKILL)
         server.wait_until(lambda: not is_running(first))
         assert server.predict() == 2
         replacement = server.worker_pids(3)[2]
         assert replacement not in (first, second)
         assert {server.predict() for _ in range(20)} == {2}
+        server.wait_until(lambda: n_predictions(server) == 61)
         text = httpx.get(f"{server.url}/metrics").text
-        assert 'litet_requests_total{method="POST",route="/predict",status="200"} 61.0' in text
         assert re.findall(r"litet_model_version.*", text)[-1] == 'litet_model_version{model="iris"} 2.0'
 
         # Workers do not outlive their supervisor.

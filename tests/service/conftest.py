@@ -19,6 +19,7 @@ from contract.publishing import Publisher
 from contract.schema import CategoricalFeature, Label, NumericFeature, Schema
 from service.app import create_app
 from service.settings import Settings
+from tests.service.wire import Wire
 
 FLOWERS = ("setosa", "versicolor", "virginica")
 
@@ -245,3 +246,12 @@ def service(foundry: Foundry, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture
+def wire(publisher: Publisher, foundry: Any) -> Callable[..., Wire]:
+    foundry.publish(publisher, "iris")
+    foundry.publish(publisher, "penguins", foundry.mixed())
+    return lambda **overrides: Wire(
+        create_app(Settings.from_env({}, models=publisher.root, default_model="iris", **overrides))
+    )

@@ -10,29 +10,13 @@ import polars as pl
 import pytest
 
 from contract.errors import Fault
-from contract.publishing import Publisher
-from contract.repository import Repository
-from contract.schema import Schema
 from service.formats.arrow.answers import write
 from service.formats.arrow.flatbuffer import Table
 from service.formats.outputs import OUTPUTS
 from service.formats.scored import Scored
-from service.predictor import Predictor
 from tests.service.formats.streams import (
     messages,
 )
-
-
-@pytest.fixture
-def score(foundry: Any, publisher: Publisher) -> Callable[..., Scored]:
-    def score_rows(schema: Schema, rows: list[Any], faults: dict[int, Fault] | None = None) -> Scored:
-        foundry.publish(publisher, "made", schema)
-        predictor = Predictor(Repository(publisher.root).read("made", 1))
-        tensors = predictor.reader.read(rows)
-        return Scored(predictor, predictor.predict(tensors), tensors.unseen, faults)
-
-    return score_rows
-
 
 LABELS: list[tuple[Any, pl.DataType]] = [
     (("a", "Ä" * 20, ""), pl.String()),

@@ -32,16 +32,6 @@ from tests.service.formats.streams import (
 )
 
 
-@pytest.fixture
-def iris(foundry: Any) -> RowReader:
-    return RowReader(foundry.numeric())
-
-
-@pytest.fixture
-def penguins(foundry: Any) -> RowReader:
-    return RowReader(foundry.mixed())
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

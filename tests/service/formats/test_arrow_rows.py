@@ -26,17 +26,6 @@ from tests.service.formats.streams import (
     stream,
 )
 
-
-@pytest.fixture
-def iris(foundry: Any) -> RowReader:
-    return RowReader(foundry.numeric())
-
-
-@pytest.fixture
-def penguins(foundry: Any) -> RowReader:
-    return RowReader(foundry.mixed())
-
-
 NUMBERS = [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64]
 
 

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 
 from contract.errors import CallerError, Fault, InvalidRows
 from contract.faults import FLOAT32_LIMIT
-from contract.publishing import Publisher
-from contract.repository import Repository
 from contract.schema import CategoricalFeature, Schema
 from contract.tensors import RowReader
 from contract.text_cells import MISSING, read_number, speller
@@ -26,33 +24,11 @@ from service.formats.csv_answers import write
 from service.formats.csv_rows import read
 from service.formats.outputs import OUTPUTS
 from service.formats.scored import Scored
-from service.predictor import Predictor
 from training import cells
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width"
 PENGUINS = "bill_mm,island,mass_g,sex"
 FAULT = Fault(row=1, feature="mass_g", expected="a number", got='"a, b"')
-
-
-@pytest.fixture
-def iris(foundry: Any) -> RowReader:
-    return RowReader(foundry.numeric())
-
-
-@pytest.fixture
-def penguins(foundry: Any) -> RowReader:
-    return RowReader(foundry.mixed())
-
-
-@pytest.fixture
-def score(foundry: Any, publisher: Publisher) -> Callable[..., Scored]:
-    def score_rows(schema: Schema, rows: list[Any], faults: dict[int, Fault] | None = None) -> Scored:
-        foundry.publish(publisher, "made", schema)
-        predictor = Predictor(Repository(publisher.root).read("made", 1))
-        tensors = predictor.reader.read(rows)
-        return Scored(predictor, predictor.predict(tensors), tensors.unseen, faults)
-
-    return score_rows
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

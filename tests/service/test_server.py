@@ -23,8 +23,7 @@ import pytest
 
 from contract.errors import InvalidSettings
 from contract.publishing import Publisher
-from service.metrics_folder import PREFIX, metrics_parent
-from service.server import _listen
+from service.server import METRICS_VARIABLE, _listen
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +111,13 @@ def running(publisher: Publisher, **overrides: Any) -> Iterator[Server]:
         server.end()
 
 
+def metrics_folder_of(pid: int) -> Path | None:
+    """Where a worker and its like share their metrics."""
+    variables = dict(line.partition(b"=")[::2] for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+    folder = variables.get(METRICS_VARIABLE.encode())
+    return Path(folder.decode()) if folder else None
+
+
 def n_predictions(server: Server) -> float:
     """How many successful predictions the workers have counted together."""
     text = httpx.get(f"{server.url}/metrics").text
@@ -141,8 +147,9 @@ def finish(connection: socket.socket, rest: bytes) -> bytes:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stop_finishes_what_is_under_way_and_is_announced(publisher: Publisher, foundry: Any, workers: int) -> None:
     foundry.publish(publisher)
-    folders_before = {path.name for path in metrics_parent().glob(f"{PREFIX}*")}
     with running(publisher, workers=workers, drain_delay_s=1.5) as server:
+        folder = metrics_folder_of(server.worker_pids(workers)[0])
+        assert (folder is not None and folder.is_dir()) == (workers > 1)
         assert server.predict() == 1
         under_way, silent = connect(server.url), connect(server.url)
         under_way.sendall(REQUEST[:-10])
@@ -156,7 +163,7 @@ def test_a_stop_finishes_what_is_under_way_and_is_announced(publisher: Publisher
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert b"connection: close" in answer
         assert server.exit_code() == 0
-    assert {path.name for path in metrics_parent().glob(f"{PREFIX}*")} <= folders_before
+    assert folder is None or not folder.exists()
 
 
 def test_an_interrupt_stops_at_once_with_success(publisher: Publisher, foundry: Any) -> None:

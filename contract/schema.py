@@ -18,6 +18,11 @@ METADATA_KEY = "litet.schema"
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
+def label_text(label: Label) -> str:
+    """A label as text; booleans as JSON writes them."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
 class NumericFeature(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="numeric"
 ):

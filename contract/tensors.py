@@ -104,12 +104,12 @@ class RowReader:
             ValueError: and what else is in `UNREADABLE`; `read` knows which row is to blame.
         """
         if not self._texts:
-            x_num = _float32(_doubles(matrix, (len(matrix), self._n_features)))
+            x_num = to_float32(_doubles(matrix, (len(matrix), self._n_features)))
             return Tensors(x_num, np.empty((len(matrix), 0), dtype=object), {})
         columns = tuple(zip(*matrix, strict=True)) if matrix else ((),) * self._n_features
         x_num = np.empty((len(matrix), len(self._numeric)), dtype=np.float32)
         for j, position in enumerate(self._numeric):
-            x_num[:, j] = _float32(_doubles([columns[position]], (len(matrix),)))
+            x_num[:, j] = to_float32(_doubles([columns[position]], (len(matrix),)))
         x_cat = np.empty((len(matrix), len(self._texts)), dtype=object)
         for j, (position, convert) in enumerate(self._texts):
             x_cat[:, j] = convert(columns[position])
@@ -159,7 +159,7 @@ def _doubles(rows: Sequence[Sequence[Cell]], shape: tuple[int, ...]) -> np.ndarr
         return np.array(rows, dtype=np.float64).reshape(shape)
 
 
-def _float32(values: np.ndarray) -> np.ndarray:
+def to_float32(values: np.ndarray) -> np.ndarray:
     """Numbers, NaN among them, as float32.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contract.card import Card, Metrics
-from contract.schema import Label
+from contract.schema import label_text
 
 
 def metrics_lines(metrics: Metrics) -> Iterator[str]:
@@ -16,12 +16,12 @@ def metrics_lines(metrics: Metrics) -> Iterator[str]:
     )
     log_loss, brier, ece = metrics.log_loss, metrics.brier, metrics.ece
     yield f"on {metrics.n_samples} rows: log loss {log_loss:.4f}  Brier {brier:.4f}  ECE {ece:.4f}"
-    width = max(len(_text(one.label)) for one in metrics.per_class)
+    width = max(len(label_text(one.label)) for one in metrics.per_class)
     small = len(metrics.per_class) <= 10
     for one, row in zip(metrics.per_class, metrics.confusion_matrix, strict=True):
         counts = "   predicted " + " ".join(f"{count:>5}" for count in row) if small else ""
         yield (
-            f"  {_text(one.label):<{width}}  precision {one.precision:.3f}  recall {one.recall:.3f}  "
+            f"  {label_text(one.label):<{width}}  precision {one.precision:.3f}  recall {one.recall:.3f}  "
             f"rows {one.n_samples:>5}{counts}"
         )
 
@@ -54,7 +54,3 @@ def card_lines(card: Card) -> Iterator[str]:
     yield from (f"           {line}" for line in rest)
     model_file = card.model_file
     yield f"published  {card.name}/{card.version}: {model_file.size_bytes} bytes, SHA-256 {model_file.sha256[:16]}…"
-
-
-def _text(label: Label) -> str:
-    return str(label).lower() if isinstance(label, bool) else str(label)

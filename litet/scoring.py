@@ -11,7 +11,7 @@ import polars as pl
 
 from contract.errors import InvalidRows
 from contract.repository import Artifact, Repository
-from contract.schema import Schema
+from contract.schema import Schema, label_text
 from litet.ahead import read_ahead
 from service.answers import Answers
 from service.predictor import Predictor
@@ -78,7 +78,7 @@ def answers_frame(schema: Schema, answers: Answers, unseen: Mapping[int, list[st
     columns = [_labels(schema).gather(answers.class_index), pl.Series("class_index", answers.class_index)]
     by_class = np.ascontiguousarray(answers.probabilities.T)
     columns += [
-        pl.Series(f"probability_{str(label).lower() if isinstance(label, bool) else label}", probabilities)
+        pl.Series(f"probability_{label_text(label)}", probabilities)
         for label, probabilities in zip(schema.labels, by_class, strict=True)
     ]
     if schema.categorical:

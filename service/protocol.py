@@ -18,8 +18,6 @@ GRACE_S = 1.0
 MAX_HEAD_BYTES = 64 * 1024
 """How much may arrive without completing a request's head or adding to its body; the parser would keep it all."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-
-
 SUCCESS = b"HTTP/1.1 200 OK\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 NOT_DIRECT = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer to a body."""

@@ -11,7 +11,7 @@ import polars as pl
 from contract.config import TrainingConfig
 from contract.errors import InvalidData, InvalidRows
 from contract.faults import shorten, show
-from contract.schema import Label, Schema
+from contract.schema import Label, Schema, label_text
 from contract.tensors import Tensors
 from training.cells import plain_booleans, plain_integers, texts
 from training.columns import Columns
@@ -41,7 +41,7 @@ class HeldOut:
             cells = plain_booleans(cells)
         elif isinstance(labels[0], int):
             cells = plain_integers(cells.str.strip_prefix("+"))
-        index_of = {_spelled(label): index for index, label in enumerate(labels)}
+        index_of = {label_text(label): index for index, label in enumerate(labels)}
         return cells.replace_strict(index_of, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy(writable=True)
 
 
@@ -122,7 +122,3 @@ def _held_out_part(schema: Schema, held_out: HeldOut) -> Part:
         return Part(frame_tensors(schema, held_out.frame.filter(known)), y[known])
     except InvalidRows as error:
         raise InvalidData(f"the held-out rows must fit this table's columns, but in theirs, {error}") from error
-
-
-def _spelled(label: Label) -> str:
-    return str(label).lower() if isinstance(label, bool) else str(label)

@@ -6,7 +6,8 @@ from collections.abc import Set
 
 import numpy as np
 
-from service.formats.cell_texts import fault_text, label_text
+from contract.schema import label_text
+from service.formats.fault_text import fault_text
 from service.formats.number_text import number_rows
 from service.formats.scored import Scored
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from contract.errors import Fault
 from contract.schema import CategoricalFeature, Feature
-from contract.tensors import Cell, RowReader, Tensors
+from contract.tensors import Cell, RowReader, Tensors, to_float32
 from contract.text_cells import read_number, speller
 from service.errors import MalformedBody
 from service.formats.rows import Rows, check_count, find_columns, read_whole
@@ -66,11 +66,9 @@ def _read_numbers(body: bytes, reader: RowReader, max_rows: int) -> Tensors | No
         positions = find_columns([name.strip() for name in head.decode().split(",")], reader)
         check_count(n_rows, max_rows)
         values = np.loadtxt(io.BytesIO(rest), delimiter=",", usecols=positions, comments=None, ndmin=2)
-    except ValueError:  # a cell is missing, or no number; or the head is not UTF-8
+        return Tensors(to_float32(values), np.empty((n_rows, 0), object), {})
+    except ValueError:  # a cell is missing, or no number, or infinite; or the head is not UTF-8
         return None
-    with np.errstate(over="ignore"):
-        x_num = values.astype(np.float32)
-    return None if np.isinf(x_num).any() else Tensors(x_num, np.empty((n_rows, 0), object), {})
 
 
 class _Table(NamedTuple):

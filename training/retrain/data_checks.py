@@ -16,7 +16,7 @@ from contract.decision import Finding
 from contract.faults import show
 from contract.job import DataChecks
 from contract.repository import Artifact
-from contract.schema import Label
+from contract.schema import Label, label_text
 from training.columns import choose_columns
 from training.labels import read_labels
 from training.retrain.findings import Limits
@@ -64,10 +64,7 @@ def check_data(
 
 def _counts(labels: Sequence[Label], counts: Sequence[int]) -> Counts:
     """By text: a label that was the text "1" and is the number 1 now is a change of the schema, not of the data."""
-    return {
-        str(label).lower() if isinstance(label, bool) else str(label): n
-        for label, n in zip(labels, counts, strict=True)
-    }
+    return {label_text(label): n for label, n in zip(labels, counts, strict=True)}
 
 
 def _label_shift(counts: Counts, old_counts: Counts) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 from itertools import chain
@@ -10,16 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contract.schema import Label
+from contract.schema import Label, label_text
 from service.formats.arrow.flatbuffer import BOOL, I16, I32, I64, U8, Longs, Number, Slots, Tables, Text, encode
-from service.formats.cell_texts import fault_text, label_text
+from service.formats.arrow.stream import CONTINUATION, PREFIX, RECORD_BATCH, SCHEMA
+from service.formats.fault_text import fault_text
 from service.formats.scored import Scored
 
-PREFIX = struct.Struct("<II")
-CONTINUATION = 0xFFFFFFFF
 END = PREFIX.pack(CONTINUATION, 0)
 V5 = 4
-SCHEMA, RECORD_BATCH = 1, 3
 ALIGNMENT = 8
 
 INT64: tuple[int, Slots] = (2, {0: Number(I32, 64), 1: Number(BOOL, 1)})

@@ -17,6 +17,7 @@ from bench.promises.serving import Service, serving
 MAX_RATIO = 2.0
 N_WORKERS = 2
 RATE_S = 2.0
+QUIET_RATE = 500.0
 START_S = 3.0
 """In which the trainer imports what it needs, which counts as training, too."""
 SHARE = 0.5
@@ -24,8 +25,12 @@ SHARE = 0.5
 BIG: dict[str, Any] = {"dataset": "made-up", "target": "y", "config": {"max_epochs": 100_000, "patience": None}}
 
 
-def starve(folder: Path, *, n_rows: int, n_columns: int, seconds: float, rate: float | None = None) -> list[Measured]:
-    """Serve for some seconds alone, then as long beside a job that fits a made-up table, at half of the capacity."""
+def starve(
+    folder: Path, *, n_rows: int, n_columns: int, seconds: float, busy_rate: float | None = None
+) -> list[Measured]:
+    """Serve for some seconds alone, then as long beside a job that fits a made-up table: at a rate that leaves the
+    processor time, and at `busy_rate`, which is half of the capacity unless given.
+    """
     publish(folder / "models")
     with serving(folder / "models", workers=N_WORKERS, default_model="iris") as service:
         service.worker_pids(N_WORKERS)
@@ -33,9 +38,17 @@ def starve(folder: Path, *, n_rows: int, n_columns: int, seconds: float, rate: f
             "/admin/datasets/made-up", content=_table(n_rows, n_columns), headers={"Content-Type": "text/csv"}
         )
         upload.raise_for_status()
-        rate = rate or SHARE * capacity(service.url, REQUEST, RATE_S)
-        before = under_load(service.url, REQUEST, rate, lambda: time.sleep(seconds))
-        during, job = _serve_beside_job(service, rate, seconds)
+        busy_rate = busy_rate or SHARE * capacity(service.url, REQUEST, RATE_S)
+        return [
+            _compare(service, QUIET_RATE, f"at {QUIET_RATE:g}/s", seconds),
+            _compare(service, busy_rate, f"at {busy_rate:,.0f}/s", seconds),
+        ]
+
+
+def _compare(service: Service, rate: float, where: str, seconds: float) -> Measured:
+    """The latencies at a rate, without a job and with one."""
+    before = under_load(service.url, REQUEST, rate, lambda: time.sleep(seconds))
+    during, job = _serve_beside_job(service, rate, seconds)
     quiet, busy = (percentile_ms([sample.latency_s for sample in load.samples], 99) for load in (before, during))
     n_failed = len(before.failures) + len(during.failures)
     raw = {
@@ -52,11 +65,8 @@ def starve(folder: Path, *, n_rows: int, n_columns: int, seconds: float, rate: f
     }
     figure = f"p99 {busy:.2f} ms during, {quiet:.2f} ms before: {busy / quiet:.2f} ×, {n_failed} failed"
     ok_load = not n_failed and job["state"] == "running"
-    return [
-        Measured(
-            "training starves no request", figure, f"≤ {MAX_RATIO:g} ×, 0", ok_load and busy / quiet <= MAX_RATIO, raw
-        )
-    ]
+    kept = ok_load and busy / quiet <= MAX_RATIO
+    return Measured(f"no request starves {where}", figure, f"≤ {MAX_RATIO:g} ×, 0", kept, raw)
 
 
 def _serve_beside_job(service: Service, rate: float, seconds: float) -> tuple[Load, dict[str, Any]]:

@@ -166,7 +166,7 @@ def to_float32(values: np.ndarray) -> np.ndarray:
         ValueError: one is infinite or would be.
     """
     # One product instead of a look at each number: a sum of squares this small has no large number in it, and no NaN.
-    if np.vdot(values, values) < SAFE_SQUARES:
+    if float(np.vdot(values, values)) < SAFE_SQUARES:
         return values.astype(np.float32)
     with np.errstate(over="ignore"):
         x = values.astype(np.float32)

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
-from litestar import Litestar, get
+from litestar import Litestar, Router, get
 
 from contract.repository import Repository
+from service.accounting import Accounting
 from service.admin.authentication import authenticated
 from service.admin.keys import Keys
 from service.admin.plane import AdminPlane
 from service.catalogue import catalogue_routes
 from service.direct import Direct
 from service.draining import Draining
-from service.health import health_routes
+from service.health import Readiness, health_routes
 from service.loading import load_version
+from service.lookup import Lookup
 from service.metrics import Metrics
 from service.openapi import openapi_config
 from service.predict import Predict
+from service.prediction_routes import prediction_routes, v1_routes, v2_routes
 from service.problems import to_response
 from service.recent import RecentRequests
 from service.registry import Registry
 from service.settings import Settings
+from service.statistics import Statistics
 from service.telemetry import Telemetry, observed
+from service.unloaded import Unloaded
+from service.v1.models import model_routes
+from service.v2.configuration import configuration_routes
+from service.v2.health import health_routes as v2_health_routes
+from service.v2.metadata import metadata_routes, server_metadata
+from service.v2.repository import RepositoryRoutes, settle_s
+from service.v2.statistics_routes import statistics_routes
 from service.watcher import Watcher
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4"
@@ -48,21 +60,27 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
     draining = Draining(settings.drain_delay_s)
     recent = RecentRequests(settings.replay_requests if settings.has_admin else 0)
     admin = AdminPlane(settings, registry, metrics, draining, recent, lifeline_path) if settings.has_admin else None
+    unloaded = Unloaded(settings.state_folder)
     watcher = Watcher(
         repository,
+        unloaded,
         registry,
         metrics,
         interval_s=settings.poll_interval_s,
         on_swap=admin.on_swap if admin and settings.watch_window_s else None,
     )
-    predict = Predict(
-        registry,
-        metrics,
-        recent,
-        admin.watch if admin else None,
-        max_body_bytes=settings.max_body_bytes,
-        max_rows=settings.max_rows,
-    )
+    statistics = Statistics(metrics_folder)
+    accounting = Accounting(metrics, statistics, recent, admin.watch if admin else None)
+    predict = Predict(registry, accounting, max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows)
+    readiness = Readiness(registry, draining, settings.default_model)
+    lookup = Lookup(registry, repository)
+    openapi = openapi_config()
+    server = server_metadata(openapi.version, has_admin=settings.has_admin)
+    admin_routers: list[Router] = []
+    if admin:
+        settle = partial(asyncio.sleep, settle_s(settings))
+        repository_routes = RepositoryRoutes(repository, registry, unloaded, watcher, admin.audit, settle)
+        admin_routers = [admin.router, repository_routes.router()]
 
     @get("/metrics", sync_to_thread=False, media_type=METRICS_MEDIA_TYPE, summary="Metrics")
     def show_metrics() -> bytes:
@@ -71,15 +89,28 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
 
     app = Litestar(
         [
-            *predict.routes(),
+            *prediction_routes(predict),
+            *v1_routes(predict),
+            *v2_routes(predict),
             *catalogue_routes(registry, repository),
-            *health_routes(registry, draining, settings.default_model),
+            *model_routes(registry, lookup),
+            *metadata_routes(registry, repository, lookup, server),
+            *configuration_routes(lookup, settings.max_rows),
+            *statistics_routes(registry, repository, statistics),
+            *health_routes(readiness),
+            *v2_health_routes(readiness, lookup),
             show_metrics,
-            *([admin.router] if admin else []),
+            *admin_routers,
         ],
-        lifespan=[draining.lifespan, predict.lifespan, *([admin.lifespan] if admin else []), watcher.lifespan],
+        lifespan=[
+            draining.lifespan,
+            statistics.lifespan,
+            predict.lifespan,
+            *([admin.lifespan] if admin else []),
+            watcher.lifespan,
+        ],
         exception_handlers={Exception: to_response},
-        openapi_config=openapi_config(),
+        openapi_config=openapi,
         request_max_body_size=settings.max_body_bytes,
         # Else Litestar would configure logging, and look for LITESTAR_DEBUG and LITESTAR_PDB in the environment.
         logging_config=None,
@@ -94,5 +125,5 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
     # Litestar's own middleware sits inside its routes and never sees an unknown path.
     telemetry = Telemetry(metrics, access_log=settings.access_log)
     app.asgi_handler = observed(app.asgi_handler, telemetry, draining)
-    app.state.direct = Direct(predict, telemetry, draining)
+    app.state.direct = Direct(predict, accounting, telemetry, draining)
     return app

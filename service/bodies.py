@@ -13,35 +13,44 @@ JSON = "application/json"
 MAX_DIGITS = 19
 """Enough of a number to see that it is too large; reading all of a very long one takes time, or fails."""
 
+JSON_BYTES = b"inference-header-content-length"
+DECIDING = (b"content-type", b"accept", b"accept-encoding", JSON_BYTES)
+"""The headers that decide how a body is read and answered."""
+READ = frozenset({*DECIDING, b"content-encoding", b"content-length"})
+
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Head(NamedTuple):
-    """What a request's headers say of its body, and of what may come back."""
+    """What a request's headers say of its body, and of what may come back.
+
+    `encoding` is empty where the body is as it is. `json_bytes` says how many of its bytes are JSON, where others
+    follow (`service.v2.request`); None where nothing is said.
+    """
 
     content_type: bytes
     accept: bytes
+    accept_encoding: bytes
+    encoding: str
+    json_bytes: bytes | None
     n_bytes: int
 
 
 def read_head(headers: Headers) -> Head:
-    """What is said. Where a length is not, it is 0.
-
-    Raises:
-        UnsupportedBody: the body is encoded; a few bytes could unpack to any number.
-    """
-    content_type = accept = b""
-    n_bytes = 0
+    """What is said. Where a length is not, it is 0."""
+    named: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == b"content-type":
-            content_type = value
-        elif name == b"accept":
-            accept = accept + b"," + value if accept else value
-        elif name == b"content-length":
-            n_bytes = _number(value)
-        elif name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise UnsupportedBody("a body must be sent without Content-Encoding")
-    return Head(content_type, accept, n_bytes)
+        if name in READ:
+            named[name] = named[name] + b"," + value if name in named else value
+    encoding = named.get(b"content-encoding", b"").strip().lower().decode("latin-1")
+    return Head(
+        content_type=named.get(b"content-type", b""),
+        accept=named.get(b"accept", b""),
+        accept_encoding=named.get(b"accept-encoding", b""),
+        encoding="" if encoding == "identity" else encoding,
+        json_bytes=named.get(JSON_BYTES),
+        n_bytes=_number(named.get(b"content-length", b"0")),
+    )
 
 
 async def read_body(head: Head, receive: Receive, max_bytes: int) -> bytes:
@@ -64,6 +73,8 @@ async def read_json_body(headers: Headers, receive: Receive, max_bytes: int) -> 
         BodyTooLarge, MalformedBody: as `read_body`.
     """
     head = read_head(headers)
+    if head.encoding:
+        raise UnsupportedBody("a body must be sent without Content-Encoding")
     if media_type(head.content_type) != JSON:
         raise UnsupportedBody(f"a body must be sent as Content-Type: {JSON}")
     return await read_body(head, receive, max_bytes)

@@ -8,8 +8,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from contract.card import Calibration, Metrics
+from contract.errors import NotFound
 from contract.repository import Repository
 from contract.schema import CategoricalFeature, Label, NumericFeature
+from service.errors import NotReady
 from service.predictor import Predictor
 from service.problems import responses
 from service.registry import Registry
@@ -25,9 +27,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The models that are served, by name."""
+    """The models that are served, by name. `default` answers where none is named; null where none does."""
 
     models: list[Model]
+    default: str | None
 
 
 class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +58,8 @@ def catalogue_routes(registry: Registry, repository: Repository) -> list[HTTPRou
     @get("/models", sync_to_thread=False, summary="Models")
     def list_models() -> Models:
         """The models that are served."""
-        return Models(models=[_model(predictor) for _name, predictor in sorted(registry.current().items())])
+        models = [_model(predictor) for _name, predictor in sorted(registry.current().items())]
+        return Models(models=models, default=_default(registry))
 
     # In a thread: the list of versions is read from the disk.
     @get("/models/{name:str}", sync_to_thread=True, summary="One model", responses=responses(404))
@@ -65,6 +69,13 @@ def catalogue_routes(registry: Registry, repository: Repository) -> list[HTTPRou
         return _details(predictor, repository.versions(name))
 
     return [list_models, show_model]
+
+
+def _default(registry: Registry) -> str | None:
+    try:
+        return registry.get_default().name
+    except (NotFound, NotReady):
+        return None
 
 
 def _model(predictor: Predictor) -> Model:

@@ -11,36 +11,49 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import NamedTuple
 
 from contract.errors import LitetError
+from service.accounting import Accounting
+from service.bodies import DECIDING, read_head
 from service.draining import Draining
-from service.formats.exchange import MAX_CACHED_BYTES, Dialect, Exchange, negotiate
-from service.formats.rows import Rows
+from service.exchange import Exchange, Question, Written
+from service.formats.exchange import MAX_CACHED_BYTES
 from service.formats.scored import Scored
 from service.gathering import score_all
+from service.negotiation import Dialect, negotiate
 from service.predict import Predict
 from service.predictor import Predictor
+from service.statistics import Timings
 from service.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
-TARGET = re.compile(rb"(/predict|/invocations|/models/([a-z0-9_-]+)/predict)(?:\?(.*))?")
-ROUTES = {b"/predict": "/predict", b"/invocations": "/invocations"}
-BY_NAME = "/models/{name}/predict"
+NAME = rb"[a-z0-9_-]+"
+ROUTES: dict[str, tuple[Dialect, str]] = {
+    "default": ("litet", "/predict"),
+    "invoked": ("mlflow", "/invocations"),
+    "ours": ("litet", "/models/{name}/predict"),
+    "v2": ("v2", "/v2/models/{name}/infer"),
+    "v1": ("v1", "/v1/models/{name}"),
+}
+"""By the group of `TARGET` that a path's model, or all of the path, stands in: what it speaks, and its template."""
+TARGET = re.compile(
+    rb"((?P<default>/predict)|(?P<invoked>/invocations)|/models/(?P<ours>%b)/predict"
+    rb"|/v2/models/(?P<v2>%b)/infer|/v1/models/(?P<v1>%b):predict)(?:\?(?P<query>.*))?" % (NAME, NAME, NAME)
+)
 
 
 class Plan(NamedTuple):
-    """How a request will be answered, as far as its target and two of its headers tell."""
+    """How a request will be answered, as far as its target and some of its headers tell."""
 
     name: str | None
     path: str
     route: str
     exchange: Exchange
-    content_type: bytes
 
 
 class Request(NamedTuple):
@@ -55,9 +68,8 @@ class Request(NamedTuple):
 class Response(NamedTuple):
     """A successful answer."""
 
-    content_type: bytes
+    written: Written
     request_id: bytes
-    content: bytes
 
 
 Reply = Callable[[Response | None], None]
@@ -65,31 +77,45 @@ Reply = Callable[[Response | None], None]
 
 
 class Asked(NamedTuple):
-    """A request whose rows were read."""
+    """A request that was read: that took `input_ns` nanoseconds, and was done at `read_ns` of `perf_counter_ns`."""
 
     request: Request
     predictor: Predictor
-    rows: Rows
+    question: Question
     n_bytes: int
+    input_ns: int
+    read_ns: int
     reply: Reply
+
+
+class Run(NamedTuple):
+    """A run of the model: when it began, on the clock of `perf_counter_ns`, how long it took, and whether it is counted
+    with this request (1) or with another that shared it (0).
+    """
+
+    began_ns: int
+    infer_ns: int
+    n_runs: int
 
 
 class Direct:
     """Answers what can be answered at once: at the end of the event loop's turn, together with what else came in it."""
 
-    def __init__(self, predict: Predict, telemetry: Telemetry, draining: Draining) -> None:
+    def __init__(self, predict: Predict, accounting: Accounting, telemetry: Telemetry, draining: Draining) -> None:
         self._predict = predict
+        self._accounting = accounting
         self._telemetry = telemetry
         self._draining = draining
         self._waiting: list[Asked] = []
 
-    def plan(self, target: bytes, content_type: bytes, accept: bytes, n_bytes: int) -> Plan | None:
+    def plan(self, target: bytes, headers: Mapping[bytes, bytes], n_bytes: int) -> Plan | None:
         """What to do with a POST whose body has so many bytes; None where that is not for here."""
         if self._draining.started:  # what is answered from now on says so
             return None
-        if n_bytes > self._predict.max_body_bytes or len(target) + len(content_type) + len(accept) > MAX_CACHED_BYTES:
+        said = tuple(map(headers.get, DECIDING))
+        if n_bytes > self._predict.max_body_bytes or sum(map(len, filter(None, said)), len(target)) > MAX_CACHED_BYTES:
             return None
-        plan = _plan(target, content_type, accept)
+        plan = _plan(target, said)
         return plan if plan is not None and n_bytes <= plan.exchange.inline_bytes else None
 
     def request(self, plan: Plan, given_id: bytes | None, client: str | None) -> Request:
@@ -98,13 +124,15 @@ class Direct:
 
     def ask(self, request: Request, body: bytes, reply: Reply) -> None:
         """Have `reply` called with the answer to a body: now, or before the event loop looks for more requests."""
-        read = self._read(request.plan, body)
-        if read is None:
+        began = perf_counter_ns()
+        found = self._read(request.plan, body)
+        if found is None:
             reply(None)
             return
+        read = perf_counter_ns()
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.answer_waiting)
-        self._waiting.append(Asked(request, *read, len(body), reply))
+        self._waiting.append(Asked(request, *found, len(body), read - began, read, reply))
 
     def answer_waiting(self) -> None:
         """Answer everything that was asked and not yet answered."""
@@ -113,53 +141,55 @@ class Direct:
         for asked in waiting:
             by_version.setdefault(asked.predictor, []).append(asked)
         for predictor, group in by_version.items():
-            for asked, scored in zip(group, score_all(predictor, [asked.rows for asked in group]), strict=True):
-                self._reply(asked, scored)
+            began = perf_counter_ns()
+            all_scored = score_all(predictor, [asked.question.rows for asked in group])
+            ran = perf_counter_ns()
+            n_runs = 1  # one for all; more where each had to have its own, which is seldom
+            for asked, scored in zip(group, all_scored, strict=True):
+                self._reply(asked, scored, Run(began, ran - began, n_runs))
+                n_runs = 0 if predictor.is_batch_invariant else 1
 
-    def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Rows] | None:
+    def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Question] | None:
         try:
             exchange, predictor = plan.exchange, self._predict.current(plan.name)
             max_rows = min(self._predict.max_rows, exchange.inline_rows(predictor))
-            rows = exchange.read(body, predictor.reader, max_rows, partial=exchange.partial)
+            question = exchange.read(body, predictor, max_rows)
         except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
             return None
-        return predictor, rows
+        return predictor, question
 
-    def _reply(self, asked: Asked, scored: Scored | None) -> None:
-        request, predictor, rows, n_bytes, reply = asked
-        plan = request.plan
+    def _reply(self, asked: Asked, scored: Scored | None, run: Run) -> None:
+        request, predictor, question, n_bytes, input_ns, read_ns, reply = asked
+        started = perf_counter_ns()
         try:
-            content = plan.exchange.write(scored, plan.exchange.outputs) if scored else None
+            written = question.write(scored) if scored else None
         except Exception:  # noqa: BLE001 # as above
-            content = None
-        if content is None:
+            written = None
+        if written is None:
             reply(None)
             return
         request_id = self._telemetry.name(request.given_id)
-        reply(Response(plan.content_type, request_id, content))
+        reply(Response(written, request_id))
         # Afterwards: the answer is on its way already, and need not wait for what nobody waits for.
         try:
-            self._predict.count(predictor, rows.tensors, n_bytes)
-            seconds = perf_counter() - request.started
+            timings = Timings(input_ns, run.began_ns - read_ns, run.infer_ns, perf_counter_ns() - started)
+            self._accounting.answered(predictor, question.rows.tensors, n_bytes, timings, run.n_runs)
+            plan, seconds = request.plan, perf_counter() - request.started
             self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, seconds, request.client)
         except Exception:  # others wait for their answers
             logger.exception("an answered request was not counted")
 
 
 @lru_cache(maxsize=512)
-def _plan(target: bytes, content_type: bytes, accept: bytes) -> Plan | None:
+def _plan(target: bytes, said: Sequence[bytes | None]) -> Plan | None:
     if not (found := TARGET.fullmatch(target)):
         return None
-    path, name, query = found.groups()
-    dialect: Dialect = "mlflow" if path == b"/invocations" else "litet"
+    group = next(name for name in ROUTES if found[name])
+    dialect, route = ROUTES[group]
     try:
-        exchange = negotiate(dialect, content_type, accept, query or b"")
+        head = read_head([(name, value) for name, value in zip(DECIDING, said, strict=True) if value is not None])
+        exchange = negotiate(dialect, head, found["query"] or b"")
     except LitetError:
         return None
-    return Plan(
-        name.decode() if name else None,
-        path.decode(),
-        ROUTES.get(path, BY_NAME),
-        exchange,
-        exchange.content_type.encode(),
-    )
+    name = found[group].decode() if "{name}" in route else None
+    return Plan(name, found[1].decode(), route, exchange)

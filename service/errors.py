@@ -13,6 +13,7 @@ InvalidRows (contract.errors)
 └── NotFinite           rows whose answer would not be finite
 LitetError
 ├── NotReady            no model can answer, or the process is stopping
+│   └── ReportedNotReady   the same, where readiness is what was asked for
 ├── UnusableArtifact    what is wrong with a file of the repository, as its keepers may know
 ├── TrainerUnavailable  the trainer's interpreter cannot do what it is for
 └── StorageFailed       a disk is full, or fails
@@ -61,6 +62,10 @@ class Conflict(CallerError):
 
 class NotReady(LitetError):
     """Nothing wrong with the request: no model is loaded that could answer it, or the process is stopping."""
+
+
+class ReportedNotReady(NotReady):
+    """The answer of a route of the Open Inference Protocol that asks for readiness: there, no is a 400."""
 
 
 class NotFinite(InvalidRows):

@@ -25,7 +25,31 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, int]
 
 
-def health_routes(registry: Registry, draining: Draining, default_model: str | None) -> list[HTTPRouteHandler]:
+class Readiness:
+    """Whether to send requests to this process: the default model, or where none is set any model, is loaded."""
+
+    def __init__(self, registry: Registry, draining: Draining, default_model: str | None) -> None:
+        self._registry = registry
+        self._draining = draining
+        self._default_model = default_model
+
+    def check(self) -> dict[str, int]:
+        """The version that serves of each model.
+
+        Raises:
+            NotReady: no requests should be sent.
+        """
+        if self._draining.started:
+            raise NotReady("the process is stopping")
+        models = {name: predictor.version for name, predictor in self._registry.current().items()}
+        if not models:
+            raise NotReady("no model is loaded")
+        if self._default_model is not None and self._default_model not in models:
+            raise NotReady(f"the default model {self._default_model!r} is not loaded")
+        return models
+
+
+def health_routes(readiness: Readiness) -> list[HTTPRouteHandler]:
     """The handlers."""
 
     @get("/health/live", sync_to_thread=False, summary="Liveness")
@@ -37,13 +61,6 @@ def health_routes(registry: Registry, draining: Draining, default_model: str | N
     @get(["/health/ready", "/ping"], sync_to_thread=False, summary="Readiness", responses=responses(503))
     def ready() -> Ready:
         """Whether to send requests here: the default model, or where none is set any model, is loaded."""
-        if draining.started:
-            raise NotReady("the process is stopping")
-        models = {name: predictor.version for name, predictor in registry.current().items()}
-        if not models:
-            raise NotReady("no model is loaded")
-        if default_model is not None and default_model not in models:
-            raise NotReady(f"the default model {default_model!r} is not loaded")
-        return Ready(models=models)
+        return Ready(models=readiness.check())
 
     return [live, ready]

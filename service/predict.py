@@ -1,49 +1,36 @@
-"""The prediction routes. Between a body and its answer there is one pure function, `Exchange.answer`."""
+"""Answers requests: which model, within which limits, on the event loop or in a thread.
+
+Between a body and its answer there is one pure function, `service.exchange.answer`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, TypeVar
 
-from litestar import Request, Response, post
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Request, Response
 
-from contract.errors import CallerError, InvalidRows
-from contract.tensors import Tensors
-from service.bodies import read_body, read_head
-from service.documents import INVOCATIONS, PREDICTIONS
-from service.errors import BodyTooLarge, NotFinite
-from service.formats.exchange import Answered, Dialect, Exchange, negotiate
+from contract.errors import CallerError
+from service.accounting import Accounting
+from service.bodies import Head, read_body, read_head
+from service.compression import decompress
+from service.errors import BodyTooLarge
+from service.exchange import Answered, Exchange, Written, answer
 from service.formats.json_document import BULKY_BYTES
 from service.memory import trim
-from service.metrics import Metrics
+from service.negotiation import Dialect, negotiate
 from service.predictor import Predictor
-from service.recent import RecentRequests
 from service.registry import Registry
-from service.watch_window import Kind, WatchWindow
 
 INLINE_BYTES = 4096
-"""How much of a body is answered on the event loop where it did not go the direct way (`service.direct`)."""
+"""How much of a body is answered on the event loop where it did not go the direct way (`service.direct`): little, as
+there is mostly something wrong with it, which takes long to say."""
 
-
-def answer_bulky(exchange: Exchange, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
-    """`Exchange.answer`, but what it took in memory is given back at once, where it failed, too.
-
-    Raises:
-        CallerError: as `Exchange.answer`.
-    """
-    try:
-        return exchange.answer(predictor, body, max_rows)
-    except CallerError as error:
-        # The frames of an exception keep the decoded rows until somebody has handled it.
-        error.__context__ = error.__traceback__ = None
-        raise
-    finally:
-        trim()
+T = TypeVar("T")
 
 
 class Predict:
@@ -53,20 +40,9 @@ class Predict:
     times its size in memory, which must not add up.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        metrics: Metrics,
-        recent: RecentRequests,
-        watch: WatchWindow | None,
-        *,
-        max_body_bytes: int,
-        max_rows: int,
-    ) -> None:
+    def __init__(self, registry: Registry, accounting: Accounting, *, max_body_bytes: int, max_rows: int) -> None:
         self._registry = registry
-        self._metrics = metrics
-        self._recent = recent
-        self._watch = watch
+        self._accounting = accounting
         self.max_body_bytes = max_body_bytes
         self.max_rows = max_rows
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
@@ -79,37 +55,6 @@ class Predict:
         finally:
             self._executor.shutdown()
 
-    def routes(self) -> list[HTTPRouteHandler]:
-        """The handlers."""
-
-        @post("/predict", summary="Predict", **PREDICTIONS)
-        async def predict(request: Request[Any, Any, Any]) -> Response[bytes]:
-            """Answer rows with the default model's current version."""
-            return await self._respond(request, None)
-
-        @post("/models/{name:str}/predict", summary="Predict with a model", **PREDICTIONS)
-        async def predict_with_model(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
-            """Answer rows with a model's current version."""
-            return await self._respond(request, name)
-
-        @post("/models/{name:str}/versions/{version:int}/predict", summary="Predict with a version", **PREDICTIONS)
-        async def predict_with_version(
-            request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]
-        ) -> Response[bytes]:
-            """Answer rows with one version of a model, whether it is the current one or not."""
-            exchange, body = await self._read(request, "litet")
-            predictor = await self._registry.get_version(name, version)
-            answered = await self._answer(exchange, predictor, body)
-            self._metrics.count_rows(name, version, answered.tensors.n_samples)
-            return Response(answered.content, media_type=exchange.media_type)
-
-        @post("/invocations", summary="Predict as MLflow does", **INVOCATIONS)
-        async def invoke(request: Request[Any, Any, Any]) -> Response[bytes]:
-            """Answer rows, as MLflow's scoring server takes them, with the default model's current version."""
-            return await self._respond(request, None, "mlflow")
-
-        return [predict, predict_with_model, predict_with_version, invoke]
-
     def current(self, name: str | None) -> Predictor:
         """The predictor of a model, of the default one for None.
 
@@ -118,56 +63,105 @@ class Predict:
         """
         return self._registry.get_default() if name is None else self._registry.get(name)
 
-    def count(self, predictor: Predictor, tensors: Tensors, n_bytes: int) -> None:
-        """One answered request, of so many bytes, for a model's current version."""
-        self._metrics.count_rows(predictor.name, predictor.version, tensors.n_samples)
-        if self._watch:
-            self._watch.count(predictor.name, predictor.version, "answered")
-            self._recent.add(predictor.name, predictor.reader, tensors, n_bytes)
-
-    async def _respond(
-        self, request: Request[Any, Any, Any], name: str | None, dialect: Dialect = "litet"
-    ) -> Response[bytes]:
+    async def respond(self, request: Request[Any, Any, Any], name: str | None, dialect: Dialect) -> Response[bytes]:
         """The response of a model's current version, which is watched, and whose requests are kept for a replay."""
-        exchange, body = await self._read(request, dialect)
+        head, exchange, body = await self._receive(request, dialect)
         predictor = self.current(name)
-        try:
-            answered = await self._answer(exchange, predictor, body)
-        except Exception as error:
-            if self._watch and (kind := _kind(error)):
-                self._watch.count(predictor.name, predictor.version, kind)
-            raise
-        self.count(predictor, answered.tensors, len(body))
-        return Response(answered.content, media_type=exchange.media_type)
+        answered = await self.answer(exchange, predictor, body, head.encoding)
+        return _response(answered.written)
 
-    async def _read(self, request: Request[Any, Any, Any], dialect: Dialect) -> tuple[Exchange, bytes]:
+    async def respond_version(
+        self, request: Request[Any, Any, Any], name: str, version: int, dialect: Dialect
+    ) -> Response[bytes]:
+        """The response of one version of a model, whether it is the current one or not."""
+        head, exchange, body = await self._receive(request, dialect)
+        predictor = await self._registry.get_version(name, version)
+        answered = await self.answer_version(exchange, predictor, body, head.encoding)
+        return _response(answered.written)
+
+    async def answer(
+        self,
+        exchange: Exchange,
+        predictor: Predictor,
+        body: bytes,
+        encoding: str = "",
+        inline_bytes: int = INLINE_BYTES,
+    ) -> Answered:
+        """The answer of a current version, which is counted, as is its failure.
+
+        Raises:
+            CallerError: as `service.exchange.answer` and `service.compression.decompress`.
+        """
+        started = perf_counter_ns()
+        try:
+            answered = await self._answer(exchange, predictor, body, encoding, inline_bytes)
+        except Exception as error:
+            self._accounting.failed(predictor, error, perf_counter_ns() - started)
+            raise
+        self._accounting.answered(predictor, answered.tensors, len(body), answered.timings)
+        return answered
+
+    async def answer_version(
+        self,
+        exchange: Exchange,
+        predictor: Predictor,
+        body: bytes,
+        encoding: str = "",
+        inline_bytes: int = INLINE_BYTES,
+    ) -> Answered:
+        """As `answer`, of a version that was asked for by its number."""
+        started = perf_counter_ns()
+        try:
+            answered = await self._answer(exchange, predictor, body, encoding, inline_bytes)
+        except Exception:
+            self._accounting.failed_version(predictor, perf_counter_ns() - started)
+            raise
+        self._accounting.answered_version(predictor, answered.tensors, answered.timings)
+        return answered
+
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """What comes of other work on a large body, which the thread does in its turn."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def _receive(self, request: Request[Any, Any, Any], dialect: Dialect) -> tuple[Head, Exchange, bytes]:
         """The body. Read before the predictor is looked up, so that a slow upload is answered by what serves then."""
         scope = request.scope
         head = read_head(scope["headers"])
-        exchange = negotiate(dialect, head.content_type, head.accept, scope["query_string"])
-        return exchange, await read_body(head, request.receive, self.max_body_bytes)
+        exchange = negotiate(dialect, head, scope["query_string"])
+        return head, exchange, await read_body(head, request.receive, self.max_body_bytes)
 
-    async def _answer(self, exchange: Exchange, predictor: Predictor, body: bytes) -> Answered:
-        """The answer: of few rows at once, of more by the thread.
-
-        What comes here is mostly what had something wrong with it, which takes long to say: so few bytes are few.
-        """
+    async def _answer(
+        self, exchange: Exchange, predictor: Predictor, body: bytes, encoding: str, inline_bytes: int
+    ) -> Answered:
+        """The answer: of few rows at once, of more by the thread."""
         inline_rows = min(self.max_rows, exchange.inline_rows(predictor))
-        if len(body) <= INLINE_BYTES:
+        if len(body) <= inline_bytes and not encoding:
             try:
-                return exchange.answer(predictor, body, inline_rows)
+                return answer(exchange, predictor, body, inline_rows)
             except BodyTooLarge:
                 if inline_rows == self.max_rows:
                     raise
-        work = answer_bulky if len(body) >= BULKY_BYTES else Exchange.answer
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, work, exchange, predictor, body, self.max_rows)
+        return await loop.run_in_executor(self._executor, self._work, exchange, predictor, body, encoding)
+
+    def _work(self, exchange: Exchange, predictor: Predictor, body: bytes, encoding: str) -> Answered:
+        """The answer, but what a large body took in memory is given back at once, where it failed, too."""
+        is_bulky = len(body) >= BULKY_BYTES
+        try:
+            if encoding:
+                body = decompress(body, encoding, self.max_body_bytes)
+                is_bulky = len(body) >= BULKY_BYTES
+            return answer(exchange, predictor, body, self.max_rows)
+        except CallerError as error:
+            # The frames of an exception keep the decoded rows until somebody has handled it.
+            error.__context__ = error.__traceback__ = None
+            raise
+        finally:
+            if is_bulky:
+                trim()
 
 
-def _kind(error: Exception) -> Kind | None:
-    """What the watch window calls an error; None where the version has no part in it."""
-    if isinstance(error, NotFinite):
-        return "invalid"
-    if isinstance(error, InvalidRows):
-        return "refused"
-    return None if isinstance(error, CallerError) else "failed"
+def _response(written: Written) -> Response[bytes]:
+    media_type = written.content_type.partition(b";")[0].decode()  # the framework adds the character set of texts
+    headers = {name.decode(): value.decode() for name, value in written.headers}
+    return Response(written.content, media_type=media_type, headers=headers)

@@ -1,4 +1,7 @@
-"""Every error as RFC 9457 problem details: what is wrong, with which row and feature, and nothing of our insides."""
+"""Every error as RFC 9457 problem details: what is wrong, with which row and feature, and nothing of our insides.
+
+Below `/v1` and `/v2` it is what other people's clients look for: `{"error": "…"}`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from contract.errors import (
     NotFound,
     Superseded,
 )
+from service.bodies import JSON
 from service.errors import (
     BodyTooLarge,
     Conflict,
@@ -31,6 +35,7 @@ from service.errors import (
     MalformedBody,
     NotAcceptable,
     NotReady,
+    ReportedNotReady,
     StorageFailed,
     TooManyAttempts,
     TrainerUnavailable,
@@ -43,6 +48,10 @@ from service.logs import REQUEST_ID
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+PROTOCOLS = frozenset({"v1", "v2"})
+"""First segments of the paths below which errors are those of a protocol."""
+PROTOCOL_STATUSES = {422: 400}
+"""What is another status there."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +68,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[Fault, ...] | msgspec.UnsetType = msgspec.UNSET
     n_errors: int | msgspec.UnsetType = msgspec.UNSET
     request_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Error(msgspec.Struct, frozen=True):
+    """What is wrong, as protocols of other people say it."""
+
+    error: str
 
 
 KINDS: dict[type[LitetError], tuple[int, str, str]] = {
@@ -79,6 +94,7 @@ KINDS: dict[type[LitetError], tuple[int, str, str]] = {
     CallerError: (400, "invalid-request", "The request cannot be served"),
     ArtifactError: (503, "refused-version", "The version cannot be served"),
     UnusableArtifact: (503, "unusable-artifact", "A file of the repository cannot be used"),
+    ReportedNotReady: (400, "not-ready", "The service is not ready"),
     NotReady: (503, "not-ready", "The service is not ready"),
     TrainerUnavailable: (503, "trainer-unavailable", "The trainer cannot be used"),
     StorageFailed: (507, "storage-failed", "The disk is full or fails"),
@@ -113,15 +129,23 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
             detail="the service failed to answer; its log says more under this request_id",
             request_id=REQUEST_ID.get(),
         )
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    status, media_type, content = _encode(problem, request.scope.get("path", ""))
+    return Response(content, status_code=status, media_type=media_type, headers=headers)
 
 
-def refusal(error: CallerError) -> ASGIResponse:
+def refusal(error: CallerError, path: str) -> ASGIResponse:
     """What `to_response` says of an error, for where no route has been found yet: around the app."""
     problem = _describe(error, *KINDS[type(error)])
-    return ASGIResponse(
-        body=msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=_headers(error)
-    )
+    status, media_type, content = _encode(problem, path)
+    return ASGIResponse(body=content, status_code=status, media_type=media_type, headers=_headers(error))
+
+
+def protocol_responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """How OpenAPI documents these error statuses below `/v1` and `/v2`. 400 is always among them."""
+    return {
+        status: ResponseSpec(Error, description=HTTPStatus(status).phrase, generate_examples=False)
+        for status in sorted({400, *statuses})
+    }
 
 
 def responses(*statuses: int) -> dict[int, ResponseSpec]:
@@ -132,6 +156,15 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in sorted({400, *statuses})
     }
+
+
+def _encode(problem: Problem, path: str) -> tuple[int, str, bytes]:
+    """Status, media type and body, in the terms of whoever speaks at a path."""
+    if path.lstrip("/").partition("/")[0] not in PROTOCOLS:
+        return problem.status, MEDIA_TYPE, msgspec.json.encode(problem)
+    request_id = "" if problem.request_id is msgspec.UNSET else f" (request {problem.request_id})"
+    error = Error(f"{problem.detail}{request_id}")
+    return PROTOCOL_STATUSES.get(problem.status, problem.status), JSON, msgspec.json.encode(error)
 
 
 def _parameters(error: HTTPException) -> str:

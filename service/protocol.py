@@ -18,7 +18,7 @@ GRACE_S = 1.0
 MAX_HEAD_BYTES = 64 * 1024
 """How much may arrive without completing a request's head or adding to its body; the parser would keep it all."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-SUCCESS = b"HTTP/1.1 200 OK\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+SUCCESS = b"HTTP/1.1 200 OK\r\n%b%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 NOT_DIRECT = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer to a body."""
 MAX_DIGITS = 9
@@ -103,8 +103,10 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             self._chunks.clear()
-            content_type, request_id, content = response
-            self.transport.write(SUCCESS % (self._default_headers(), content_type, len(content), request_id, content))
+            (content, content_type, others), request_id = response
+            more = b"".join([b"%b: %b\r\n" % header for header in others])
+            head = self._default_headers()
+            self.transport.write(SUCCESS % (head, more, content_type, len(content), request_id, content))
             self.on_response_complete()
 
     def _default_headers(self) -> bytes:
@@ -128,7 +130,7 @@ class Protocol(HttpToolsProtocol):
             or (self.cycle is not None and not self.cycle.response_complete)  # an earlier request comes first
         ):
             return None
-        plan = direct.plan(self.url, headers.get(b"content-type", b""), headers.get(b"accept", b""), int(length))
+        plan = direct.plan(self.url, headers, int(length))
         if plan is None:
             return None
         return direct.request(plan, headers.get(b"x-request-id"), self.client[0] if self.client else None)

@@ -8,11 +8,11 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -22,7 +22,9 @@ from service import logs
 from service.admin import lifeline
 from service.metrics_folder import metrics_folder, metrics_parent
 from service.protocol import Protocol
+from service.rpc.extra import check_installed
 from service.settings import Settings, unknown_variables
+from service.sockets import authority, listen, reserve
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Workers are told the settings through the environment.
 
     Raises:
-        InvalidSettings: the address cannot be listened on.
+        InvalidSettings: the address cannot be listened on, or gRPC is asked for and not installed.
         SystemExit: with 0 once stopped by SIGTERM, with 3 where the app could not start.
     """
     logs.configure(settings.log_level)
@@ -49,7 +51,11 @@ def serve(settings: Settings) -> None:
         logger.warning("not a setting", extra={"variable": variable, "meant": meant})
     signal.signal(signal.SIGTERM, _exit)
     with contextlib.ExitStack() as cleanup:
-        listener = cleanup.enter_context(_listen(settings.host, settings.port))
+        listener = cleanup.enter_context(listen(settings.host, settings.port))
+        if settings.grpc_port is not None:
+            check_installed()
+            holder = cleanup.enter_context(reserve(settings.host, settings.grpc_port))
+            settings = msgspec.structs.replace(settings, grpc_port=holder.getsockname()[1])
         if settings.has_admin:
             os.environ[lifeline.VARIABLE] = str(cleanup.enter_context(_lifeline(settings)))
         _announce(settings, listener.getsockname()[1])
@@ -81,6 +87,8 @@ def worker_app() -> Callable[..., Awaitable[None]]:
     settings = Settings.from_env(os.environ)
     # Else onnxruntime, once imported, writes an id below the home folder and reports its use to its maker.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Else gRPC's core writes lines of its own between those of our log; what matters of them comes as an exception.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logs.configure(settings.log_level)
     if settings.workers > 1:
         _stop_with_parent()
@@ -117,31 +125,6 @@ def _config(settings: Settings) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. From here on connections wait rather than fail until a worker takes them.
-
-    A name of several addresses, as `localhost` often is, means the first of version 4.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        family, kind, protocol, _name, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(2048)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InvalidSettings(
-            f"LITET_HOST and LITET_PORT must be free to listen on, got {host}:{port}: {reason}"
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
 @contextlib.contextmanager
 def _lifeline(settings: Settings) -> Iterator[Path]:
     with contextlib.ExitStack() as cleanup:
@@ -155,8 +138,10 @@ def _lifeline(settings: Settings) -> Iterator[Path]:
 
 
 def _announce(settings: Settings, port: int) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    logger.info("listening", extra={"url": f"http://{host}:{port}", "workers": settings.workers})
+    addresses = {"url": f"http://{authority(settings.host, port)}"}
+    if settings.grpc_port is not None:
+        addresses["grpc"] = authority(settings.host, settings.grpc_port)
+    logger.info("listening", extra={**addresses, "workers": settings.workers})
     try:
         names = Repository(settings.models).names()
     except OSError as error:

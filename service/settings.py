@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models: Annotated[Path, Meta(description="Folder of the model repository.")] = Path("models")
     host: Annotated[str, Meta(min_length=1, description="Address to listen on; 0.0.0.0 for all of them.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 for any free one.")] = 8000
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="Port of gRPC, which needs litet[grpc]; 0 for any free one."),
+    ] = None
     workers: Annotated[int, Meta(ge=1, le=1024, description="Processes that share the port.")] = 1
     default_model: Annotated[
         Annotated[str, Meta(pattern=MODEL_NAME)] | None,
@@ -193,6 +197,9 @@ def _meta(annotation: Any) -> Meta:
 
 def _rule(annotation: Any) -> str:
     kind, meta = annotation.__origin__, _meta(annotation)
+    for inner in get_args(kind):  # a number, or none
+        if get_origin(inner) is Annotated and inner.__origin__ is int:
+            return _rule(inner)
     if kind is bool:
         return "true or false"
     if Path in (kind, *get_args(kind)):

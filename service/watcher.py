@@ -1,7 +1,8 @@
 """Keeps the registry at what the model repository says: load, then replace one reference, then release the old one.
 
-A version that cannot be loaded is refused and the one before goes on; it is tried again when its pointer changes, and
-every `RETRY_S` in case its files were still on their way.
+A version that cannot be loaded is refused and the one before goes on; it is tried again when its pointer changes, when
+somebody asks for a load, and every `RETRY_S` in case its files were still on their way. A model that somebody took out
+(`service.unloaded`) stays out, whatever is promoted, until it is loaded again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -20,14 +20,14 @@ from contract.repository import Repository
 from contract.schema import Schema
 from service.loading import load_current, load_previous, release
 from service.metrics import Metrics
+from service.pointers import Pointers, Stamp
 from service.predictor import Predictor
 from service.registry import Registry
+from service.unloaded import Marks, Unloaded
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 30.0
-
-Stamp = tuple[int, int, int] | None
 
 
 class Swap(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +45,14 @@ OnSwap = Callable[[Swap], Awaitable[None]]
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """The pointer for which a load was last tried, and when to try again even if it stays; never where it succeeded."""
+    """The pointer for which a load was last tried, and when to try again even if it stays; never where it succeeded.
+
+    `error` says why it was refused; it is empty where it was not.
+    """
 
     stamp: Stamp
-    retry_at: float
+    retry_at: float = float("inf")
+    error: str = ""
 
 
 class Watcher:
@@ -57,6 +61,7 @@ class Watcher:
     def __init__(
         self,
         repository: Repository,
+        unloaded: Unloaded,
         registry: Registry,
         metrics: Metrics,
         *,
@@ -65,13 +70,15 @@ class Watcher:
         on_swap: OnSwap | None = None,
     ) -> None:
         self._repository = repository
+        self._pointers = Pointers(repository)
+        self._unloaded = unloaded
         self._registry = registry
         self._metrics = metrics
         self._interval_s = interval_s
         self._clock = clock
         self._on_swap = on_swap
         self._attempts: dict[str, Attempt] = {}
-        self._readable = True
+        self._marks = Marks()
         self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -97,16 +104,50 @@ class Watcher:
         a model whose folder is still there, whatever became of its pointer.
         """
         async with self._turn:
-            stamps = await asyncio.to_thread(self._scan)
+            stamps, marks = await asyncio.to_thread(self._scan)
+            for name in marks.names & (self._attempts.keys() | self._registry.current().keys()):
+                await self._take_out(name, "a model was unloaded")
             if stamps is None:
                 return
             for name in self._attempts.keys() - stamps.keys():
                 if stamps and not (self._repository.root / name).exists():
-                    await self._unload(name)
+                    await self._take_out(name, "a model is gone")
+            is_asked = marks.stamp != self._marks.stamp
             for name, stamp in stamps.items():
                 attempt = self._attempts.get(name)
-                if attempt is None or attempt.stamp != stamp or self._clock() >= attempt.retry_at:
+                is_due = attempt is None or attempt.stamp != stamp or self._clock() >= attempt.retry_at
+                if (is_due or is_asked) and name not in marks.names:
                     await self._load(name, stamp)
+            self._marks = marks
+
+    async def load(self, name: str) -> None:
+        """Have a model's current version serve, though the model was unloaded, or the version refused. The other
+        workers follow at their next look.
+
+        Raises:
+            NotFound: there is no such model, or none of its versions was ever promoted.
+            ArtifactError, OSError: the version cannot be loaded. All is as it was before.
+        """
+        async with self._turn:
+            stamp = await asyncio.to_thread(self._pointers.stamp, name)
+            predictor = await self._read(name, stamp)
+            await asyncio.to_thread(self._unloaded.remove, name)
+            await self._serve(name, stamp, predictor)
+
+    async def unload(self, name: str) -> None:
+        """Take a model out until it is loaded again. The other workers follow at their next look.
+
+        Raises:
+            OSError: that cannot be written down. All is as it was before.
+        """
+        async with self._turn:
+            await asyncio.to_thread(self._unloaded.add, name)
+            await self._take_out(name, "a model was unloaded")
+
+    def refusal(self, name: str) -> str:
+        """Why a model's current version was refused when it was last tried; empty where it was not."""
+        attempt = self._attempts.get(name)
+        return attempt.error if attempt else ""
 
     async def _run(self) -> None:
         while True:
@@ -116,46 +157,43 @@ class Watcher:
             except Exception:
                 logger.exception("a look at the model repository failed")
 
-    def _scan(self) -> dict[str, Stamp] | None:
-        """The pointers there are. Runs in a thread: storage can be slow."""
-        try:
-            # `names` takes an absent root for an empty one. Here it rather is a disk that went away.
-            os.scandir(self._repository.root).close()
-            names = self._repository.names()
-        except OSError as error:
-            if self._readable:
-                logger.warning("the model repository cannot be read", extra={"error": str(error)})
-            self._readable = False
-            return None
-        self._readable = True
-        return {name: self._stamp(name) for name in names}
-
-    def _stamp(self, name: str) -> Stamp:
-        try:
-            return self._repository.pointer_stamp(name)
-        except OSError:  # loading it says why, and leaves the other models alone
-            return None
+    def _scan(self) -> tuple[dict[str, Stamp] | None, Marks]:
+        return self._pointers.read(), self._unloaded.read()
 
     async def _load(self, name: str, stamp: Stamp) -> None:
+        try:
+            predictor = await self._read(name, stamp)
+        except NotFound:  # gone since the scan
+            return
+        except Exception:  # noqa: BLE001 # whatever is wrong with a version, which has been logged, another goes on
+            serves = name in self._registry.current()
+            if not serves and (earlier := await asyncio.to_thread(load_previous, self._repository, name)):
+                await self._swap(earlier)
+            return
+        await self._serve(name, stamp, predictor)
+
+    async def _read(self, name: str, stamp: Stamp) -> Predictor | None:
+        """The predictor of the current version; None where that one serves. What is refused is logged and counted."""
         loaded = self._registry.current().get(name)
         try:
             predictor = await asyncio.to_thread(load_current, self._repository, name, loaded)
-        except NotFound:  # gone since the scan
-            return
-        except Exception as error:  # whatever is wrong with a version, the one before goes on
-            self._attempts[name] = Attempt(stamp, self._clock() + RETRY_S)
+        except NotFound:
+            raise
+        except Exception as error:
+            self._attempts[name] = Attempt(stamp, self._clock() + RETRY_S, str(error))
             self._metrics.count_swap(name, "refused")
             logger.error(  # noqa: TRY400 # a traceback only where the cause may be our code rather than the file
                 "the current version was refused",
                 exc_info=not isinstance(error, LitetError | OSError),
                 extra={"model": name, "error": str(error), "serving": loaded.version if loaded else None},
             )
-            if loaded is None and (predictor_before := await asyncio.to_thread(load_previous, self._repository, name)):
-                await self._swap(predictor_before)
-            return
-        self._attempts[name] = Attempt(stamp, float("inf"))
-        if predictor is not loaded:
-            del loaded  # the last reference to a replaced predictor is dropped in `release`
+            raise
+        return None if predictor is loaded else predictor
+
+    async def _serve(self, name: str, stamp: Stamp, predictor: Predictor | None) -> None:
+        """Note down that the current version could be loaded, and let it serve where it does not."""
+        self._attempts[name] = Attempt(stamp)
+        if predictor:
             await self._swap(predictor)
 
     async def _swap(self, predictor: Predictor) -> None:
@@ -174,11 +212,11 @@ class Watcher:
             await self._on_swap(_describe(predictor, replaced[0]))
         await asyncio.to_thread(release, replaced)
 
-    async def _unload(self, name: str) -> None:
-        del self._attempts[name]
+    async def _take_out(self, name: str, message: str) -> None:
+        self._attempts.pop(name, None)
         removed = [self._registry.remove(name)]
         self._metrics.set_version(name, 0)
-        logger.warning("a model is gone", extra={"model": name})
+        logger.warning(message, extra={"model": name})
         await asyncio.to_thread(release, removed)
 
 

@@ -1,4 +1,5 @@
-"""Who sent an admin request. Denied by default: below /admin no path, known or not, and no method is open.
+"""Who sent an admin request. Denied by default: below /admin and /v2/repository no path, known or not, is open, and no
+method.
 
 There are two layers. A wrapper around the whole app refuses by the path alone, before anything is routed. A guard on
 the admin routes refuses whatever reached them by a path that the wrapper took for another one.
@@ -24,7 +25,9 @@ from service.problems import refusal
 
 logger = logging.getLogger(__name__)
 
-ROOT = "admin"
+ROOTS = (("admin",), ("v2", "repository"))
+"""The segments that an admin request's path begins with."""
+FIRST_SEGMENTS = tuple(root[0] for root in ROOTS)
 ACTOR = "actor"
 """Where in a request's state the id of its key stands."""
 MAX_ATTEMPTS = 10
@@ -35,7 +38,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def authenticated(app: ASGIApp, keys: Keys, clock: Callable[[], float] = time.monotonic) -> ASGIApp:
-    """`app`, with requests below /admin let in only with `Authorization: Bearer <key>`, and named after its holder.
+    """`app`, with requests below `ROOTS` let in only with `Authorization: Bearer <key>`, and named after its holder.
 
     All others get 401, and 429 after ten within a minute from one address, as this process counts them. That spares
     the log; the keys need no help, being 256 random bits. So a right key always passes: nobody can lock out an
@@ -45,7 +48,7 @@ def authenticated(app: ASGIApp, keys: Keys, clock: Callable[[], float] = time.mo
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         # As the router reads paths, which drops slashes in front. What passes here is what is hot.
-        if not scope["path"].lstrip("/").startswith(ROOT) or not _is_admin(scope):
+        if not scope["path"].lstrip("/").startswith(FIRST_SEGMENTS) or not _is_admin(scope):
             await app(scope, receive, send)
             return
         key = _bearer(scope["headers"])
@@ -58,7 +61,7 @@ def authenticated(app: ASGIApp, keys: Keys, clock: Callable[[], float] = time.mo
         try:
             attempts.refuse(scope)
         except (Unauthorized, TooManyAttempts) as error:
-            await refusal(error)(scope, receive, send)
+            await refusal(error, scope["path"])(scope, receive, send)
 
     return guarded
 
@@ -126,7 +129,8 @@ class Attempts:
 
 
 def _is_admin(scope: Scope) -> bool:
-    return scope["type"] == ScopeType.HTTP and scope["path"].lstrip("/").partition("/")[0] == ROOT
+    segments = tuple(segment for segment in scope["path"].split("/") if segment)
+    return scope["type"] == ScopeType.HTTP and any(segments[: len(root)] == root for root in ROOTS)
 
 
 def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,15 +17,12 @@ from contract.decision import GateDecision
 from contract.errors import CorruptArtifact, LitetError, NotFound
 from contract.publishing import Publisher
 from contract.repository import Pointer
+from service.admin.acts import recorded
 from service.admin.audit import Audit, Entry
 from service.admin.audit import verify as verify_log
 from service.admin.authentication import actor_of
 from service.problems import responses
 from service.proof import prove
-
-logger = logging.getLogger(__name__)
-
-MAX_REASON = 200
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="At most so many")]
 Before = Annotated[int | None, QueryParameter(ge=1, description="Only entries whose sequence is below")]
@@ -133,16 +129,8 @@ def _roll_back(publisher: Publisher, audit: Audit, actor: str, name: str) -> Poi
 
 def _record(audit: Audit, actor: str, action: str, subject: str, act: Callable[[], Pointer]) -> Pointer:
     """Record an act and do it, in this order. Where it then fails, a second entry says so."""
-    audit.record(actor, action, subject, {})
-    try:
+    with recorded(audit, actor, action, subject):
         return act()
-    except (LitetError, OSError) as error:
-        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
-        try:
-            audit.record(actor, f"{action}.failed", subject, {"reason": reason[:MAX_REASON]})
-        except OSError:  # what the act itself failed of is what its caller has to know
-            logger.exception("the audit log cannot be written", extra={"action": action, "subject": subject})
-        raise
 
 
 def _check(audit_folder: Path) -> Chain:

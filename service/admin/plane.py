@@ -61,25 +61,25 @@ class AdminPlane:
         self._lifeline_path = lifeline_path
         self._n_previous: dict[str, int] = {}
         self._publisher = Publisher(settings.models)
-        self._audit = Audit(self._state)
+        self.audit = Audit(self._state)
         self._store = JobStore(
             self._state / "jobs.sqlite", max_running=settings.max_running_jobs, max_queued=settings.max_queued_jobs
         )
         python = str(settings.trainer_python or sys.executable)
         self._launcher = Launcher(python, recent.of, is_stopping=lambda: draining.started)
-        self.runner = Runner(self._state, self._store, self._publisher, self._audit, metrics, self._launcher)
+        self.runner = Runner(self._state, self._store, self._publisher, self.audit, metrics, self._launcher)
         datasets = Datasets(
             self._state / "datasets", partial(inspect_table, python), max_bytes=settings.max_dataset_bytes
         )
         resolver = Resolver(settings, self._publisher, datasets)
-        jobs = JobRoutes(self._store, self.runner, resolver, self._audit, registry, draining)
+        jobs = JobRoutes(self._store, self.runner, resolver, self.audit, registry, draining)
         self.watch = WatchWindow(self._undo, window_s=settings.watch_window_s)
         self.router = Router(
             "/admin",
             route_handlers=[
-                *dataset_routes(datasets, self._audit),
+                *dataset_routes(datasets, self.audit),
                 *jobs.routes(),
-                *model_routes(self._publisher, self._audit, self._state),
+                *model_routes(self._publisher, self.audit, self._state),
             ],
             guards=[require_actor],
             exception_handlers={
@@ -147,7 +147,7 @@ class AdminPlane:
     def _undo(self, model: str, version: int, reason: str) -> None:
         if self._publisher.current(model).version != version:  # another worker was faster
             return
-        self._audit.record(SERVICE, "model.roll_back", f"{model}/{version}", {"reason": reason})
+        self.audit.record(SERVICE, "model.roll_back", f"{model}/{version}", {"reason": reason})
         pointer = self._publisher.roll_back(model, version)
         self._metrics.count_rollback(model)
         logger.error(

@@ -1,4 +1,4 @@
-"""What a request comes in and is answered in: decided once for each combination of headers and query.
+"""What a request comes in and is answered in, in our own formats: decided once for each combination of headers.
 
 A page elsewhere can make a visitor's browser send a plain form, or text; none of the types taken here is one of those.
 """
@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from contract.faults import shorten
-from contract.tensors import Tensors
 from service.bodies import JSON, media_type
 from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
+from service.exchange import Question, Written
 from service.formats import csv_answers, csv_rows
 from service.formats.accept import preferred
 from service.formats.arrow import answers as arrow_answers
@@ -23,15 +23,14 @@ from service.formats.json_rows import read_document, read_lines
 from service.formats.mlflow_rows import read_invocation
 from service.formats.outputs import ALL, parse_outputs
 from service.formats.rows import Read
-from service.formats.scored import Write
+from service.formats.scored import Scored, Write
 from service.predictor import Predictor
-from service.scoring import score
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 
-Dialect = Literal["litet", "mlflow"]
+Names = Literal["litet", "mlflow"]
 """Whose names a JSON body uses."""
 
 
@@ -59,7 +58,7 @@ FORMATS = {
 }
 PARTIAL_SHARE = 8
 """How many times fewer cells are answered at once where bad rows are listed: what is wrong takes longer to say."""
-READS: Mapping[Dialect, Mapping[str, Read]] = {
+READS: Mapping[Names, Mapping[str, Read]] = {
     "litet": {name: form.read for name, form in FORMATS.items()},
     "mlflow": {JSON: read_invocation, CSV: csv_rows.read},
 }
@@ -70,45 +69,32 @@ MAX_CACHED_BYTES = 512
 """Headers and queries come from strangers; longer ones are read anew each time."""
 
 
-class Answered(NamedTuple):
-    """An answer's bytes, and the rows that it is for."""
+class FormatExchange(NamedTuple):
+    """A `service.exchange.Exchange` of two formats: one that rows are read from, one that answers are written in."""
 
-    content: bytes
-    tensors: Tensors
-
-
-class Exchange(NamedTuple):
-    """How the rows of a request are read and its answer, of a media type, is written."""
-
-    read: Read
-    write: Write
-    media_type: str
+    reads: Read
+    writes: Write
+    content_type: bytes
     outputs: Set[str]
     partial: bool
     inline_bytes: int
     inline_cells: int
     inline_numbers: int
 
-    @property
-    def content_type(self) -> str:
-        """The answer's header."""
-        return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
-
     def inline_rows(self, predictor: Predictor) -> int:
         """How many rows are answered on the event loop."""
         return (self.inline_cells if predictor.has_texts else self.inline_numbers) // predictor.width
 
-    def answer(self, predictor: Predictor, body: bytes, max_rows: int) -> Answered:
-        """The answer to a body. Depends on nothing else, changes nothing.
+    def read(self, body: bytes, predictor: Predictor, max_rows: int) -> Question:
+        """What a body asks (`service.exchange.Exchange.read`)."""
+        return Question(self.reads(body, predictor.reader, max_rows, partial=self.partial), self.write)
 
-        Raises:
-            CallerError: the body is not one that the model can answer (`service.formats.rows.Read`, `service.scoring`).
-        """
-        rows = self.read(body, predictor.reader, max_rows, partial=self.partial)
-        return Answered(self.write(score(predictor, rows), self.outputs), rows.tensors)
+    def write(self, scored: Scored) -> Written:
+        """The answers in the other format."""
+        return Written(self.writes(scored, self.outputs), self.content_type)
 
 
-def negotiate(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) -> Exchange:
+def negotiate(names: Names, content_type: bytes, accept: bytes, query: bytes) -> FormatExchange:
     """The exchange that a request asks for. A request that says nothing of its answer gets JSON.
 
     Raises:
@@ -118,14 +104,14 @@ def negotiate(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes
     """
     is_short = len(content_type) + len(accept) + len(query) <= MAX_CACHED_BYTES
     decide = _decide if is_short else _decide.__wrapped__
-    return decide(dialect, content_type, accept, query)
+    return decide(names, content_type, accept, query)
 
 
 @lru_cache(maxsize=512)
-def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) -> Exchange:
+def _decide(names: Names, content_type: bytes, accept: bytes, query: bytes) -> FormatExchange:
     named = media_type(content_type)
     given = SAME.get(named, named)
-    reads = READS[dialect]
+    reads = READS[names]
     if given not in reads or not _is_utf8(content_type):
         raise UnsupportedBody(f"a body must be sent as Content-Type: {', '.join(reads)} (UTF-8)")
     wanted = preferred(accept, FORMATS, SAME) if accept else JSON
@@ -133,10 +119,10 @@ def _decide(dialect: Dialect, content_type: bytes, accept: bytes, query: bytes) 
         raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
     outputs, partial = _options(query)
     both, share = (FORMATS[given], FORMATS[wanted]), PARTIAL_SHARE if partial else 1
-    return Exchange(
-        read=reads[given],
-        write=FORMATS[wanted].write,
-        media_type=wanted,
+    return FormatExchange(
+        reads=reads[given],
+        writes=FORMATS[wanted].write,
+        content_type=(f"{wanted}; charset=utf-8" if wanted.startswith("text/") else wanted).encode(),
         outputs=outputs,
         partial=partial,
         inline_bytes=min(form.inline_bytes for form in both),

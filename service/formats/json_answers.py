@@ -9,6 +9,7 @@ import msgspec
 from contract.errors import Fault
 from contract.schema import Label
 from service.formats.json_template import JsonTemplate
+from service.formats.outputs import ALL
 from service.formats.scored import Scored
 from service.predictor import Predictor
 
@@ -46,6 +47,12 @@ def write_document(scored: Scored, outputs: Set[str]) -> bytes:
     between = _between(dict.fromkeys(scored.faults, b",null"))
     predictions = template.write(scored.answers, scored.unseen, between)[1:]
     return b'%b%b],"errors":%b}' % (template.start, predictions, msgspec.json.encode(list(scored.faults.values())))
+
+
+def write_predictions(scored: Scored) -> bytes:
+    """The same as version 1 of the protocol has it: nothing but the `predictions`, with all that is known of each."""
+    template = _template(scored.predictor, ALL, b",")
+    return b'{"predictions":[%b]}' % template.write(scored.answers, scored.unseen, {})[1:]
 
 
 def write_lines(scored: Scored, outputs: Set[str]) -> bytes:

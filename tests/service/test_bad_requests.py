@@ -194,8 +194,8 @@ def test_a_content_type_may_have_parameters(service: Service, content_type: str)
     assert service.post("/predict", content=GOOD, headers={"content-type": content_type}).status_code == 200
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip", "x"])
-def test_an_encoded_body_is_refused(service: Service, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["br", "identity, gzip", "gzip, gzip", "x"])
+def test_a_body_in_another_encoding_is_refused(service: Service, encoding: str) -> None:
     answer = service.post("/predict", content=gzip.compress(GOOD), headers={**JSON, "content-encoding": encoding})
     check_problem(answer, 415)
 

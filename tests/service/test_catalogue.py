@@ -20,6 +20,17 @@ def test_the_list_has_every_model_by_name(service: Service) -> None:
     assert models[1] == {"name": "flags", "version": 1, "n_features": 4, "classes": [False, True]}
 
 
+def test_the_list_names_the_model_that_answers_where_none_is_named(
+    service: Service, start: Any, publisher: Any, foundry: Any
+) -> None:
+    assert service.get("/models").json()["default"] == "iris"
+    foundry.publish(publisher, "a")
+    assert start().get("/models").json()["default"] == "a"
+    foundry.publish(publisher, "b")
+    assert start().get("/models").json()["default"] is None
+    assert start(default_model="c").get("/models").json()["default"] is None
+
+
 def test_a_model_tells_its_features_classes_metrics_and_versions(service: Service, foundry: Any) -> None:
     answer = service.get("/models/penguins")
     details = msgspec.json.decode(answer.content, type=ModelDetails)

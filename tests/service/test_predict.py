@@ -10,14 +10,12 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from contract.errors import Fault, InvalidRows
 from service.answers import Answers
-from service.errors import BodyTooLarge, InvalidBody, MalformedBody, NotFinite
 from service.formats.json_answers import Predictions
 from service.formats.json_document import BULKY_BYTES
 from service.formats.json_template import JsonTemplate
 from service.formats.outputs import ALL
-from service.predict import INLINE_BYTES, _kind
+from service.predict import INLINE_BYTES
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -119,21 +117,3 @@ def test_answers_are_written_with_the_shortest_digits() -> None:
     assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
         b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
-
-
-FAULT = [Fault(row=0, expected="a number", got="text")]
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (NotFinite(FAULT, 1), "invalid"),
-        (InvalidRows(FAULT, 1), "refused"),
-        (RuntimeError("onnxruntime"), "failed"),
-        (MalformedBody("no JSON"), None),
-        (InvalidBody("no instances"), None),
-        (BodyTooLarge("too many rows"), None),
-    ],
-)
-def test_only_what_a_version_has_a_part_in_speaks_against_it(error: Exception, kind: str | None) -> None:
-    assert _kind(error) == kind

@@ -16,11 +16,13 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from contract.errors import ArtifactError, NotFound
 from contract.model_file import MODEL_FILE
 from contract.publishing import Publisher
 from service.loading import load_version
 from service.metrics import Metrics
 from service.registry import Registry
+from service.unloaded import Unloaded
 from service.watcher import RETRY_S, Swap, Watcher
 
 ROWS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
@@ -257,7 +259,8 @@ class Clock:
 def make_watcher(publisher: Publisher, clock: Clock) -> tuple[Watcher, Registry, Metrics]:
     metrics = Metrics(None)
     registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=2)
-    return Watcher(publisher, registry, metrics, interval_s=1, clock=clock), registry, metrics
+    watcher = Watcher(publisher, Unloaded(publisher.root / ".litet"), registry, metrics, interval_s=1, clock=clock)
+    return watcher, registry, metrics
 
 
 def refusals(metrics: Metrics) -> int:
@@ -372,7 +375,8 @@ def test_whoever_wants_to_is_told_of_every_swap_and_of_what_was_replaced(publish
         assert swap.takes_same_rows is (swap.replaced is not None)
 
     registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=1)
-    watcher = Watcher(publisher, registry, Metrics(None), interval_s=3600.0, on_swap=on_swap)
+    unloaded = Unloaded(publisher.root / ".litet")
+    watcher = Watcher(publisher, unloaded, registry, Metrics(None), interval_s=3600.0, on_swap=on_swap)
 
     async def run() -> None:
         foundry.publish(publisher)
@@ -388,3 +392,162 @@ def test_whoever_wants_to_is_told_of_every_swap_and_of_what_was_replaced(publish
 
     asyncio.run(run())
     assert told == [("iris", 1, None), ("iris", 2, 1), ("iris", 1, 2)]
+
+
+def test_an_unloaded_model_stays_out_of_every_worker_whatever_is_promoted(publisher: Publisher, foundry: Any) -> None:
+    workers = [make_watcher(publisher, Clock()) for _ in range(2)]
+    (one, first, metrics), (other, second, _metrics) = workers
+    foundry.publish(publisher)
+    foundry.publish(publisher, "other")
+
+    async def look() -> None:
+        await one.poll()
+        await other.poll()
+        await second.get_version("iris", 1)
+        await one.unload("iris")
+        assert list(first.current()) == ["other"]
+        foundry.publish(publisher, seed=1)
+        for watcher in (one, other):
+            await watcher.poll()
+            await watcher.poll()
+        assert list(first.current()) == list(second.current()) == ["other"]
+        with pytest.raises(NotFound):
+            await second.get_version("iris", 2)
+        late, third, _ = make_watcher(publisher, Clock())
+        await late.poll()
+        assert list(third.current()) == ["other"]
+
+    asyncio.run(look())
+    assert 'litet_model_version{model="iris"} 0.0' in metrics.render().decode()
+
+
+def test_a_load_takes_an_unloaded_model_in_again_with_what_was_promoted_meanwhile(
+    publisher: Publisher, foundry: Any
+) -> None:
+    (one, first, _), (other, second, _) = (make_watcher(publisher, Clock()) for _ in range(2))
+    foundry.publish(publisher)
+
+    async def look() -> None:
+        await one.poll()
+        await other.poll()
+        await one.unload("iris")
+        await other.poll()
+        foundry.publish(publisher, seed=1)
+        await other.load("iris")
+        assert second.get("iris").version == 2
+        assert not first.current()
+        await one.poll()
+        assert first.get("iris").version == 2
+
+    asyncio.run(look())
+
+
+def test_a_load_tries_a_refused_version_again_in_every_worker(publisher: Publisher, foundry: Any) -> None:
+    clock = Clock()  # which stands still
+    (one, first, _), (other, second, _) = (make_watcher(publisher, clock) for _ in range(2))
+    foundry.publish(publisher)
+    path = publisher.root / "iris" / "1" / MODEL_FILE
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+
+    async def look() -> None:
+        await one.poll()
+        await other.poll()
+        assert "bytes" in one.refusal("iris")
+        with pytest.raises(ArtifactError, match="bytes"):
+            await one.load("iris")
+        path.write_bytes(content)
+        await other.poll()
+        assert not first.current()
+        assert not second.current()
+        await one.load("iris")
+        await other.poll()
+
+    asyncio.run(look())
+    assert first.get("iris").version == second.get("iris").version == 1
+    assert not one.refusal("iris")
+
+
+def test_a_load_that_fails_changes_nothing(publisher: Publisher, foundry: Any) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher)
+    foundry.publish(publisher, "other")
+
+    async def look() -> None:
+        await watcher.poll()
+        await watcher.unload("other")
+        for name in ("iris", "other"):
+            foundry.publish(publisher, name, model=b"no model")
+            with pytest.raises(ArtifactError):
+                await watcher.load(name)
+        await watcher.poll()
+        assert {name: one.version for name, one in registry.current().items()} == {"iris": 1}
+
+    asyncio.run(look())
+
+
+def test_a_load_of_what_serves_already_loads_nothing(publisher: Publisher, foundry: Any) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher)
+
+    async def look() -> None:
+        await watcher.poll()
+        before = registry.get("iris")
+        await watcher.load("iris")
+        await watcher.poll()
+        assert registry.get("iris") is before
+
+    asyncio.run(look())
+
+
+def test_a_model_without_a_current_version_cannot_be_loaded(publisher: Publisher, foundry: Any) -> None:
+    watcher, registry, _metrics = make_watcher(publisher, Clock())
+    foundry.publish(publisher, promote=False)
+
+    async def look() -> None:
+        for name in ("iris", "none"):
+            with pytest.raises(NotFound):
+                await watcher.load(name)
+
+    asyncio.run(look())
+    assert not registry.current()
+
+
+def test_an_unloading_is_heeded_though_the_repository_cannot_be_read(
+    publisher: Publisher, foundry: Any, tmp_path: Path
+) -> None:
+    registry = Registry(partial(load_version, publisher), default_model=None, max_loaded_versions=1)
+    unloaded = Unloaded(tmp_path / "state")
+    watcher = Watcher(publisher, unloaded, registry, Metrics(None), interval_s=1)
+    foundry.publish(publisher)
+
+    async def look() -> None:
+        await watcher.poll()
+        publisher.root.rename(tmp_path / "aside")
+        unloaded.add("iris")
+        await watcher.poll()
+
+    asyncio.run(look())
+    assert not registry.current()
+
+
+def test_marks_that_cannot_be_read_stay_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    unloaded = Unloaded(tmp_path)
+    unloaded.add("iris")
+    before = unloaded.read()
+    assert before.names == {"iris"}
+
+    def fail(_path: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", fail)
+        assert unloaded.read() == unloaded.read() == before
+    assert [record.getMessage() for record in caplog.records] == ["which models were unloaded cannot be read"]
+    unloaded.remove("iris")
+    unloaded.remove("iris")
+    after = unloaded.read()
+    assert not after.names
+    assert after.stamp != before.stamp

@@ -7,7 +7,9 @@ import contextlib
 import io
 import json
 import re
+import struct
 from collections.abc import AsyncIterator
+from typing import Any
 
 import polars as pl
 import uvicorn
@@ -86,7 +88,7 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     if head.startswith(b"HTTP/1.1 100"):
         return head + await read_answer(reader)
-    found = re.search(rb"content-length: (\d+)", head)
+    found = re.search(rb"\r\ncontent-length: (\d+)", head)
     return CHANGING.sub(b"*", head) + (await reader.readexactly(int(found.group(1))) if found else b"")
 
 
@@ -103,6 +105,15 @@ def run_through_the_app(wire: Wire, *parts: bytes, n_answers: int = 1) -> list[b
     return run(wire, *parts, n_answers=n_answers)
 
 
+def infer(*headers: str, tail: bytes = b"", model: str = "iris", **document: Any) -> bytes:
+    """A request of the Open Inference Protocol; `tail` are the bytes behind its JSON."""
+    text = json.dumps(document).encode()
+    length = [f"Inference-Header-Content-Length: {len(text)}"] if tail else []
+    return post(f"/v2/models/{model}/infer", *length, *headers, body=text + tail)
+
+
+NUMBERS = {"name": "x_num", "shape": [1, 4], "datatype": "FP32"}
+ROW_BYTES = struct.pack("<4f", 5.1, 3.5, 1.4, 0.2)
 PENGUIN = {"bill_mm": 40.1, "island": "Dream", "mass_g": None, "sex": "x"}
 DIRECT = {
     "a row": post("/predict", JSON),
@@ -128,6 +139,35 @@ DIRECT = {
     ),
     "kept alive in words": post("/predict", JSON, "Connection: keep-alive"),
     "as MLflow": post("/invocations", JSON, body=b'{"inputs":[[1,2,3,4]]}'),
+    "v2": infer(inputs=[{**NUMBERS, "data": [5.1, 3.5, 1.4, 0.2]}], id="a"),
+    "v2 as bytes": infer(
+        inputs=[{**NUMBERS, "parameters": {"binary_data_size": 16}}],
+        parameters={"binary_data_output": True},
+        tail=ROW_BYTES,
+    ),
+    "v2, nothing but bytes": post(
+        "/v2/models/iris/infer?x=1",
+        "Content-Type: application/octet-stream",
+        "Inference-Header-Content-Length: 0",
+        body=ROW_BYTES,
+    ),
+    "v2 by feature": infer(
+        JSON,
+        model="penguins",
+        inputs=[
+            {"name": "sex", "shape": [2], "datatype": "BYTES", "data": ["male", None]},
+            {"name": "island", "shape": [2, 1], "datatype": "BYTES", "data": [["Dream"], ["?"]]},
+            {"name": "mass_g", "shape": [2], "datatype": "INT64", "data": [4000, None]},
+            {"name": "bill_mm", "shape": [2], "datatype": "FP64", "data": [40.1, 2]},
+        ],
+        outputs=[{"name": "logits", "parameters": {"classification": 1}}, {"name": "class_index"}],
+    ),
+    "v2, many rows compressed": infer(
+        "Accept-Encoding: gzip",
+        inputs=[{"name": "x_num", "shape": [100, 4], "datatype": "INT8", "data": [[1, 2, 3, 4]] * 100}],
+    ),
+    "v1": post("/v1/models/iris:predict", JSON),
+    "v1 without a type": post("/v1/models/penguins:predict", body=json.dumps({"instances": [PENGUIN]}).encode()),
     "one in a browser": post("/predict", JSON, "Accept: text/html, */*;q=0.8"),
 }
 FOR_THE_APP = {
@@ -152,6 +192,14 @@ FOR_THE_APP = {
     "too large a body": post("/predict", JSON, body=ROW + b" " * 200_000),
     "an empty body": post("/predict", JSON, body=b""),
     "two Accepts": post("/predict", JSON, "Accept: text/csv", "Accept: application/json;q=0.5"),
+    "v2, a wrong row": infer(inputs=[{**NUMBERS, "data": [5.1, 3.5, 1.4, 1e39]}]),
+    "v2, a wrong shape": infer(inputs=[{**NUMBERS, "shape": [2, 3], "data": [5.1, 3.5, 1.4]}]),
+    "v2, a wrong length": post("/v2/models/iris/infer", "Inference-Header-Content-Length: x"),
+    "v2, no such model": infer(model="none", inputs=[]),
+    "v2, a version": post("/v2/models/iris/versions/1/infer", body=ROW_BYTES),
+    "v1, no rows": post("/v1/models/iris:predict", JSON, body=b'{"inputs":[]}'),
+    "v1, another action": post("/v1/models/iris:explain", JSON),
+    "v1, a version": post("/v1/models/iris/versions/1:predict", JSON),
     "a long length": post("/predict", JSON).replace(b"Length: ", b"Length: 00000000"),
 }
 CHUNKED = (

@@ -1,0 +1,1 @@
+"""The protocol of TensorFlow Serving, which KServe and Vertex AI call version 1."""

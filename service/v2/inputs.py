@@ -1,0 +1,161 @@
+"""Named arrays → rows: the model file's own tensors, or an array for each feature, as people who think in columns send.
+
+Numbers of any datatype are rounded to float32, as those of every other format are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from contract.faults import shorten, text_types
+from contract.model_file import X_CAT, X_NUM
+from contract.schema import CategoricalFeature, Schema
+from contract.tensors import RowReader, Tensors, to_float32
+from service.errors import InvalidBody
+from service.formats.rows import Rows, check_count
+from service.formats.typed_columns import read_typed_columns
+from service.predictor import Predictor
+from service.v2.datatypes import BOOL, BYTES, INTEGERS
+
+
+class Input(NamedTuple):
+    """An input of a request. `array` is `(n_elements,)`, in row-major order: numbers of the datatype; or objects, where
+    it is BYTES (str) or holds null (None).
+    """
+
+    name: str
+    datatype: str
+    shape: Sequence[int]
+    array: np.ndarray
+
+
+class Wanted(NamedTuple):
+    """The shape `[n_rows, width]` that inputs must have, of one width for each by its name."""
+
+    widths: Mapping[str, int]
+    by_feature: bool
+
+
+class InputReader:
+    """Reads the inputs of one schema. Holds nothing that changes; any number of threads may share it."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        widths = {X_NUM: len(reader.schema.numeric), X_CAT: len(reader.schema.categorical)}
+        self._tensors = Wanted({name: width for name, width in widths.items() if width}, by_feature=False)
+        self._features = Wanted(dict.fromkeys(reader.names, 1), by_feature=True)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of its rows."""
+        return self._reader.schema
+
+    @property
+    def n_features(self) -> int:
+        return len(self._reader.names)
+
+    def find_wanted(self, names: Sequence[str]) -> Wanted:
+        """What inputs of these names must be.
+
+        Raises:
+            InvalidBody: they are neither the model's tensors nor its features.
+        """
+        given = set(names)
+        wanted = self._tensors if given <= self._tensors.widths.keys() else self._features
+        if given == wanted.widths.keys() and len(names) == len(given):
+            return wanted
+        rule = f"inputs must be {' and '.join(self._tensors.widths)}, or one for each feature"
+        if unknown := sorted(given - wanted.widths.keys()):
+            raise InvalidBody(f"{rule}; got {shorten(', '.join(unknown))}")
+        if lacking := [name for name in wanted.widths if name not in given]:
+            raise InvalidBody(f"{rule}; lacks {shorten(', '.join(lacking))}")
+        raise InvalidBody(f"{rule}; got one of them twice")
+
+    def read(self, inputs: Sequence[Input], wanted: Wanted, max_rows: int) -> Rows:
+        """The rows of a request's inputs, which are those that are wanted.
+
+        Raises:
+            InvalidBody: inputs are of other shapes or of several lengths, or of datatypes that their features do not
+                take; or there are no rows.
+            BodyTooLarge: there are more than `max_rows`.
+            InvalidRows: a number is infinite as float32.
+        """
+        n_rows = check_shape(inputs[0].name, inputs[0].shape, wanted, max_rows)
+        for one in inputs[1:]:
+            if (n_others := check_shape(one.name, one.shape, wanted, max_rows)) != n_rows:
+                raise InvalidBody(f"inputs must all have as many rows, got {n_rows} and {n_others}")
+        named = {one.name: one for one in inputs}
+        return Rows(self._read_features(named, n_rows) if wanted.by_feature else self._read_tensors(named, n_rows))
+
+    def _read_tensors(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
+        reader, schema = self._reader, self._reader.schema
+        x_cat = np.empty((n_rows, 0), object)
+        if X_CAT in inputs:
+            x_cat = _texts(inputs[X_CAT], frozenset({str})).reshape(n_rows, len(schema.categorical))
+        x_num: np.ndarray = np.empty((n_rows, 0), np.float32)
+        if X_NUM in inputs:
+            numbers = _numbers(inputs[X_NUM]).reshape(n_rows, len(schema.numeric))
+            try:
+                x_num = to_float32(numbers)
+            except ValueError:  # the rows are read again as any others, to say which one it is
+                return reader.read(reader.write(Tensors(numbers, x_cat, {})))
+        return Tensors(x_num, x_cat, reader.find_unseen(x_cat) if X_CAT in inputs else {})
+
+    def _read_features(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
+        columns = [
+            _texts(inputs[feature.name], text_types(feature))
+            if isinstance(feature, CategoricalFeature)
+            else _numbers(inputs[feature.name])
+            for feature in self._reader.schema.features
+        ]
+        tensors = read_typed_columns(columns, self._reader, n_rows)
+        if tensors is None:
+            return self._reader.read(list(zip(*(column.tolist() for column in columns), strict=True)))
+        return tensors
+
+
+def input_reader(predictor: Predictor) -> InputReader:
+    """The reader of a version's inputs."""
+    reader: InputReader | None = predictor.prepared.get(InputReader)
+    if reader is None:
+        reader = predictor.prepared[InputReader] = InputReader(predictor.reader)
+    return reader
+
+
+def check_shape(name: str, shape: Sequence[int], wanted: Wanted, max_rows: int) -> int:
+    """The number of rows of an input.
+
+    Raises:
+        InvalidBody: it has another shape than `[n_rows, width]`, or `[n_rows]` for a feature; or no rows.
+        BodyTooLarge: it has more than `max_rows`.
+    """
+    width = wanted.widths[name]
+    if not (len(shape) == 2 and shape[1] == width) and not (wanted.by_feature and len(shape) == 1):
+        expected = "[n_rows] or [n_rows, 1]" if wanted.by_feature else f"[n_rows, {width}]"
+        raise InvalidBody(f"input {shorten(name)!r} must have the shape {expected}, got {shorten(str(list(shape)))}")
+    check_count(max(0, shape[0]), max_rows)
+    return shape[0]
+
+
+def _numbers(one: Input) -> np.ndarray:
+    """Numbers, NaN where missing."""
+    if one.datatype == BYTES:
+        raise InvalidBody(f"input {one.name!r} must be of a datatype of numbers, got {BYTES}")
+    if one.array.dtype == object:
+        return one.array.astype(np.float64)  # None becomes NaN
+    return one.array.astype(np.uint8) if one.datatype == BOOL else one.array
+
+
+def _texts(one: Input, types: frozenset[type]) -> np.ndarray:
+    """Texts as objects, empty where missing."""
+    if one.datatype == BYTES:
+        if None in one.array:
+            return np.array(["" if text is None else text for text in one.array], object)
+        return one.array
+    if (one.datatype in INTEGERS and int in types) or (one.datatype == BOOL and bool in types):
+        return np.array(["" if cell is None else str(cell).lower() for cell in one.array.tolist()], object)
+    other = " or an integer's" if int in types else " or BOOL" if bool in types else ""
+    raise InvalidBody(f"input {one.name!r} must be of the datatype {BYTES}{other}, got {one.datatype}")

@@ -1,0 +1,82 @@
+"""The `data` of an input in JSON → an array: nested or flat, null where missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from contract.faults import shorten
+from service.errors import InvalidBody
+from service.formats.json_document import NOT_JSON, check_size
+from service.v2.datatypes import BOOL, BYTES, FLOATS, NUMBERS
+
+Decoder = msgspec.json.Decoder[Any]
+
+FLOAT = "FLOAT"
+INTEGER = "INTEGER"
+
+
+def _decoders(kind: Any) -> tuple[Decoder, Decoder]:
+    return msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(list[list[kind]])
+
+
+DECODERS = {
+    FLOAT: _decoders(float | None),
+    INTEGER: _decoders(int | None),
+    BOOL: _decoders(bool | None),
+    BYTES: _decoders(str | None),
+}
+"""For flat and for nested data. No input has more than two dimensions."""
+NESTED = re.compile(rb"\s*\[\s*\[")
+EXPECTED = {FLOAT: "numbers", INTEGER: "whole numbers", BOOL: "true and false", BYTES: "strings"}
+
+
+def read_data(name: str, datatype: str, shape: Sequence[int], n_elements: int, data: msgspec.Raw) -> np.ndarray:
+    """The elements, `(n_elements,)`: float64, int64 or uint64, or bool; objects, with None where null, if any is.
+
+    Raises:
+        InvalidBody: they are not of the datatype, or more or fewer than the shape says.
+        BodyTooLarge: they are nested in more arrays than the shape says.
+    """
+    kind = datatype if datatype in DECODERS else FLOAT if datatype in FLOATS else INTEGER
+    text = bytes(data)
+    check_size(text, shape[0])
+    elements = _decode(name, kind, text, len(shape))
+    if len(elements) != n_elements:
+        raise InvalidBody(
+            f"input {shorten(name)!r} must have {n_elements} elements, as its shape says, got {len(elements)}"
+        )
+    return _to_array(name, datatype, kind, elements)
+
+
+def _decode(name: str, kind: str, text: bytes, n_dimensions: int) -> list[Any]:
+    flat, nested = DECODERS[kind]
+    is_nested = n_dimensions == 2 and NESTED.match(text)
+    try:
+        return list(chain.from_iterable(nested.decode(text))) if is_nested else flat.decode(text)
+    except NOT_JSON as error:
+        reason = str(error)
+        raise InvalidBody(
+            f"the data of input {shorten(name)!r} must be {EXPECTED[kind]} in an array, or in one for each row: "
+            f"{reason[:1].lower()}{reason[1:200]}"
+        ) from None
+
+
+def _to_array(name: str, datatype: str, kind: str, elements: list[Any]) -> np.ndarray:
+    if kind == BYTES:
+        return np.array(elements, dtype=object)
+    if kind == FLOAT:
+        array = np.array(elements, dtype=np.float64)  # None becomes NaN
+        with np.errstate(over="ignore"):  # what FP16 cannot hold is infinite, which no model takes
+            return array.astype(FLOATS[datatype]) if datatype == "FP16" else array
+    present = [element for element in elements if element is not None]
+    try:
+        array = np.array(present, dtype=NUMBERS[datatype])
+    except OverflowError:
+        raise InvalidBody(f"input {shorten(name)!r} must hold {datatype}, got a number out of its range") from None
+    return array if len(present) == len(elements) else np.array(elements, dtype=object)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,6 +54,21 @@ def _write_tensor(rows: Rows) -> bytes:
     return orjson.dumps({"inputs": [tensor]})
 
 
+N_JSON = 256
+"""Bytes of JSON in front of a tensor's; spaces fill them up, so that one header fits every number of rows."""
+
+
+def _write_tensor_bytes(rows: Rows) -> bytes:
+    content = rows.frame.to_numpy().astype("<f4").tobytes()
+    tensor = {
+        "name": "x_num",
+        "shape": rows.frame.shape,
+        "datatype": "FP32",
+        "parameters": {"binary_data_size": len(content)},
+    }
+    return orjson.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).ljust(N_JSON) + content
+
+
 def _read_predictions(content: bytes) -> np.ndarray:
     return np.array([row["probabilities"] for row in orjson.loads(content)["predictions"]], np.float64)
 
@@ -60,6 +76,16 @@ def _read_predictions(content: bytes) -> np.ndarray:
 def _read_tensors(content: bytes) -> np.ndarray:
     (tensor,) = (one for one in orjson.loads(content)["outputs"] if one["name"] == "probabilities")
     return np.array(tensor["data"], np.float64).reshape(tensor["shape"])
+
+
+def _read_tensor_bytes(content: bytes) -> np.ndarray:
+    document, end = json.JSONDecoder().raw_decode(content.decode("latin-1"))
+    for tensor in document["outputs"]:
+        size = tensor["parameters"]["binary_data_size"]
+        if tensor["name"] == "probabilities":
+            return np.frombuffer(content[end : end + size], "<f4").astype(np.float64).reshape(tensor["shape"])
+        end += size
+    raise KeyError("probabilities")
 
 
 def _read_arrow(content: bytes) -> np.ndarray:
@@ -72,3 +98,6 @@ COLUMNS = Format(_write_columns, _read_predictions)
 ARROW = Format(_write_arrow, _read_arrow, {"Content-Type": ARROW_TYPE, "Accept": ARROW_TYPE})
 TENSOR = Format(_write_tensor, _read_tensors)
 """The Open Inference Protocol's JSON."""
+OCTETS = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(N_JSON)}
+TENSOR_BYTES = Format(_write_tensor_bytes, _read_tensor_bytes, OCTETS)
+"""The same with binary tensors."""

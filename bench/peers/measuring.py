@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from bench.peers.figures import EVERYWHERE, Figures, Point, Start, where
 from bench.peers.formats import Format
 from bench.peers.processes import Asked, Running, running
 from bench.peers.rows import Rows
-from bench.peers.servers import Case, Server
+from bench.peers.servers import Case, Client, Server
 from bench.peers.wrk import Load, RunFailed, drive
 
 N_REQUESTS = 1_000
@@ -114,9 +116,28 @@ def _measure_case(process: Running, case: Case, seconds: int, folder: Path, figu
 def _measure_point(process: Running, case: Case, point: Point, seconds: int, folder: Path) -> Load:
     asked = _ask_for(case, point.n_rows)
     _checked(process, case, point.n_rows)
+    if case.client:
+        return drive_by(case.client, process.url, point.n_rows, seconds)
     body = folder / "body"
     body.write_bytes(asked.content)
     return drive(process.url + asked.path, body, asked.headers, point.connections, seconds)
+
+
+def drive_by(client: Client, url: str, n_rows: int, seconds: int) -> Load:
+    """Have a client program ask for so many seconds, one request after the other.
+
+    Raises:
+        RunFailed: it failed.
+    """
+    command = [str(client.python), "-P", str(client.program), url.removeprefix("http://"), str(n_rows), str(seconds)]
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise RunFailed(f"{client.python}: {error.strerror}; `make conformance` makes it") from None
+    if finished.returncode:
+        raise RunFailed(f"{client.program.name}: {finished.stderr.strip().splitlines()[-1][:200]}")
+    took = np.array(json.loads(finished.stdout))
+    return Load(len(took), float(took.sum()) / 1e6, *map(float, np.percentile(took, (50, 99))))
 
 
 def _checked(process: Running, case: Case, n_rows: int) -> bytes:

@@ -58,6 +58,9 @@ def claims(figures: Figures, *, with_peers: bool) -> list[Claim]:
         value = ratio(figures.p50_us, other, case, BULK)
         return Claim(f"{case} ÷ {other}: rows/s, 10,000 rows in a request", value, least=least)
 
+    def rate_of(case: str, point: Point) -> float | None:
+        return ratio(figures.requests_per_s, case, "litet", point)
+
     listed = [
         rate("echo", 0.65),
         rate("echo, litet's connection class"),
@@ -72,6 +75,14 @@ def claims(figures: Figures, *, with_peers: bool) -> list[Claim]:
     listed += [cost("litet, objects", "litet", point, 1.5) for point in (MANY, THOUSAND, BULK)]
     listed += [cost("litet, columns", "litet", point) for point in (MANY, THOUSAND, BULK)]
     listed += [cost("litet, mixed table", "litet, objects", point) for point in (MANY, THOUSAND)]
+    listed += [
+        Claim("litet, v2 ÷ litet: requests/s, 1 row, 32 connections", rate_of("litet, v2", MANY), least=0.8),
+        Claim("litet, v1 ÷ litet: requests/s, 1 row, 32 connections", rate_of("litet, v1", MANY)),
+        cost("litet, v2 binary", "litet, Arrow", BULK, 1.5),
+        cost("litet by tritonclient", "litet by httpx and polars", BULK, 1.5),
+    ]
+    if with_peers:
+        listed += [cost("MLServer by tritonclient", "litet by tritonclient", point) for point in (ONE, BULK)]
     workers = ratio(figures.requests_per_s, "litet, 2 workers", "litet", MANY)
     listed.append(Claim("litet, 2 workers ÷ litet: requests/s, the driver on the same 2 cores", workers))
     return [*listed, *_absolute(figures)]

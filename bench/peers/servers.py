@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers.environments import ROOT, environment, version
 from bench.peers.figures import Point
-from bench.peers.formats import ARRAYS, ARROW, COLUMNS, OBJECTS, TENSOR, Format
+from bench.peers.formats import ARRAYS, ARROW, COLUMNS, OBJECTS, TENSOR, TENSOR_BYTES, Format
 from bench.peers.processes import Launch, free_ports
 from bench.peers.rows import Rows
 
 APPS = Path(__file__).parent / "apps"
 SERVING = ROOT / ".venv-serve" / "bin"
 IRIS = ROOT / "models" / "iris"
+INFER = "/v2/models/iris/infer"
 
 ONE, MANY = Point(1, 1), Point(1, 32)
 BULK = tuple(Point(n_rows, 1) for n_rows in (10, 100, 1_000, 10_000))
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A program that drives a server (`bench.peers.clients`), and the interpreter that has what it needs."""
+
+    python: Path
+    program: Path
+
+
+CLIENTS = Path(__file__).parent / "clients"
+TRITON = Client(ROOT / ".venv-clients" / "bin" / "python", CLIENTS / "triton.py")
+POLARS = Client(Path(sys.executable), CLIENTS / "arrow.py")
+BY_CLIENT = (ONE, BULK[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One way to ask a server, measured at some points. An echo's answer is not looked at."""
+    """One way to ask a server, measured at some points. An echo's answer is not looked at.
+
+    `client` is the program that asks, where it is not wrk.
+    """
 
     name: str
     rows: Rows
@@ -31,6 +50,7 @@ class Case:
     format: Format = ARRAYS
     points: tuple[Point, ...] = (ONE, MANY, *BULK)
     is_echo: bool = False
+    client: Client | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,11 @@ def litet_servers(iris: Rows, mixed: Rows, iris_models: Path, mixed_models: Path
                 Case("litet, objects", iris, format=OBJECTS),
                 Case("litet, columns", iris, format=COLUMNS),
                 Case("litet, Arrow", iris, format=ARROW),
+                Case("litet, v2", iris, INFER, TENSOR),
+                Case("litet, v2 binary", iris, INFER, TENSOR_BYTES),
+                Case("litet, v1", iris, "/v1/models/iris:predict", points=(ONE, MANY, BULK[-1])),
+                Case("litet by tritonclient", iris, INFER, TENSOR_BYTES, BY_CLIENT, client=TRITON),
+                Case("litet by httpx and polars", iris, format=ARROW, points=BY_CLIENT, client=POLARS),
             ),
         ),
         Server(
@@ -118,7 +143,11 @@ def peer_servers(rows: Rows) -> list[Server]:
         Server(
             "MLServer",
             _mlserver,
-            (Case("MLServer", rows, "/v2/models/iris/infer", TENSOR),),
+            (
+                Case("MLServer", rows, INFER, TENSOR),
+                Case("MLServer, v2 binary", rows, INFER, TENSOR_BYTES),
+                Case("MLServer by tritonclient", rows, INFER, TENSOR_BYTES, BY_CLIENT, client=TRITON),
+            ),
             note=f"{version('mlserver')} without its worker pool, its best case; all rows in one tensor",
         ),
         Server(

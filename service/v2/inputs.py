@@ -20,6 +20,8 @@ from service.formats.typed_columns import read_typed_columns
 from service.predictor import Predictor
 from service.v2.datatypes import BOOL, BYTES, INTEGERS
 
+TEXT = frozenset({str})
+
 
 class Input(NamedTuple):
     """An input of a request. `array` is `(n_elements,)`, in row-major order: numbers of the datatype; or objects, where
@@ -92,17 +94,19 @@ class InputReader:
 
     def _read_tensors(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
         reader, schema = self._reader, self._reader.schema
-        x_cat = np.empty((n_rows, 0), object)
+        unseen: Mapping[int, list[str]] = {}
         if X_CAT in inputs:
-            x_cat = _texts(inputs[X_CAT], frozenset({str})).reshape(n_rows, len(schema.categorical))
-        x_num: np.ndarray = np.empty((n_rows, 0), np.float32)
-        if X_NUM in inputs:
-            numbers = _numbers(inputs[X_NUM]).reshape(n_rows, len(schema.numeric))
-            try:
-                x_num = to_float32(numbers)
-            except ValueError:  # the rows are read again as any others, to say which one it is
-                return reader.read(reader.write(Tensors(numbers, x_cat, {})))
-        return Tensors(x_num, x_cat, reader.find_unseen(x_cat) if X_CAT in inputs else {})
+            x_cat = _texts(inputs[X_CAT], TEXT).reshape(n_rows, len(schema.categorical))
+            unseen = reader.find_unseen(x_cat)
+        else:
+            x_cat = np.empty((n_rows, 0), object)
+        if X_NUM not in inputs:
+            return Tensors(np.empty((n_rows, 0), np.float32), x_cat, unseen)
+        numbers = _numbers(inputs[X_NUM]).reshape(n_rows, len(schema.numeric))
+        try:
+            return Tensors(to_float32(numbers), x_cat, unseen)
+        except ValueError:  # the rows are read again as any others, to say which one it is
+            return reader.read(reader.write(Tensors(numbers, x_cat, {})))
 
     def _read_features(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
         columns = [

@@ -12,7 +12,7 @@ import numpy as np
 
 from contract.faults import shorten
 from service.errors import InvalidBody
-from service.formats.json_document import NOT_JSON, check_size
+from service.formats.json_document import BULKY_BYTES, NOT_JSON, check_size
 from service.v2.datatypes import BOOL, BYTES, FLOATS, NUMBERS
 
 Decoder = msgspec.json.Decoder[Any]
@@ -46,12 +46,16 @@ def read_data(name: str, datatype: str, shape: Sequence[int], n_elements: int, d
     kind = datatype if datatype in DECODERS else FLOAT if datatype in FLOATS else INTEGER
     text = bytes(data)
     check_size(text, shape[0])
+    if len(text) >= BULKY_BYTES and kind != BYTES and text.count(b",") >= n_elements:  # before they are there
+        raise _wrong_count(name, n_elements, "more")
     elements = _decode(name, kind, text, len(shape))
     if len(elements) != n_elements:
-        raise InvalidBody(
-            f"input {shorten(name)!r} must have {n_elements} elements, as its shape says, got {len(elements)}"
-        )
+        raise _wrong_count(name, n_elements, str(len(elements)))
     return _to_array(name, datatype, kind, elements)
+
+
+def _wrong_count(name: str, n_elements: int, got: str) -> InvalidBody:
+    return InvalidBody(f"input {shorten(name)!r} must have {n_elements} elements, as its shape says, got {got}")
 
 
 def _decode(name: str, kind: str, text: bytes, n_dimensions: int) -> list[Any]:

@@ -211,6 +211,7 @@ ONE = x_num(FLAT[:4])
         ([{**ONE, "name": "sepal_length"}], "lacks sepal_width, petal_length, petal_width"),
         ([{**ONE, "shape": [4]}], "input 'x_num' must have the shape [n_rows, 4], got [4]"),
         ([{**ONE, "shape": [2, 4]}], "input 'x_num' must have 8 elements, as its shape says, got 4"),
+        ([{**ONE, "data": [1] * 600_000}], "input 'x_num' must have 4 elements, as its shape says, got more"),
         ([{**ONE, "shape": [0, 4], "data": []}], "at least one row"),
         ([{**ONE, "shape": [-1, 4]}], "at least one row"),
         ([{**ONE, "datatype": "BF16"}], "a datatype must be one of BOOL, INT8"),

@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 SERVE_VENV := .venv-serve
+CLIENTS_VENV := .venv-clients
 SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers clean
+.PHONY: help serve install check format test conformance bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -27,8 +28,14 @@ format: $(VENV)/.installed ## Format and mend what can be mended
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-test: $(VENV)/.installed $(SERVE_VENV)/.installed ## Run every test
+test: $(VENV)/.installed $(SERVE_VENV)/.installed conformance ## Run every test
 	LITET_SERVE_PYTHON=$(abspath $(SERVE_VENV))/bin/python $(VENV)/bin/pytest
+
+# Twice, because tritonclient and kserve cannot be imported together: each brings the protocol's messages, and protobuf
+# takes only one of them. The service runs in .venv, which has the extra that gRPC needs.
+conformance: $(VENV)/.installed $(CLIENTS_VENV)/.installed ## Run the tests with other people's clients (part of `test`)
+	LITET_SERVE_PYTHON=$(abspath $(VENV))/bin/python $(CLIENTS_VENV)/bin/pytest tests/conformance
+	LITET_SERVE_PYTHON=$(abspath $(VENV))/bin/python $(CLIENTS_VENV)/bin/pytest tests/conformance/kserve
 
 bench-training: $(VENV)/.installed ## Training speed beside scikit-learn, skorch and Lightning
 	$(VENV)/bin/pip install -q -c constraints.txt --group bench
@@ -53,12 +60,12 @@ bench-peers: $(VENV)/.installed $(SERVE_VENV)/.installed ## The same beside Fast
 	$(VENV)/bin/python -m bench.serving --peers
 
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(SERVE_VENV) .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SERVE_VENV) $(CLIENTS_VENV) .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c constraints.txt pip
-	$(VENV)/bin/pip install -q -c constraints.txt -e '.[train]' --group test --group check
+	$(VENV)/bin/pip install -q -c constraints.txt -e '.[train,grpc]' --group test --group check
 	touch $@
 
 # What the serving image holds: the same commands as in the Dockerfile, after what an earlier build left.
@@ -67,4 +74,11 @@ $(SERVE_VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
 	$(PYTHON) -m venv $(SERVE_VENV)
 	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt .
 	$(SERVE_VENV)/bin/pip uninstall -q -y pip setuptools
+	touch $@
+
+$(CLIENTS_VENV)/.installed: tests/conformance/requirements.txt
+	rm -rf $(CLIENTS_VENV)
+	$(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/pip install -q -c constraints.txt pip
+	$(CLIENTS_VENV)/bin/pip install -q -r $<
 	touch $@

@@ -26,6 +26,7 @@ from service.prediction_routes import prediction_routes, v1_routes, v2_routes
 from service.problems import to_response
 from service.recent import RecentRequests
 from service.registry import Registry
+from service.rpc.extra import check_installed
 from service.settings import Settings
 from service.statistics import Statistics
 from service.telemetry import Telemetry, observed
@@ -71,9 +72,9 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
     )
     statistics = Statistics(metrics_folder)
     accounting = Accounting(metrics, statistics, recent, admin.watch if admin else None)
-    predict = Predict(registry, accounting, max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows)
-    readiness = Readiness(registry, draining, settings.default_model)
     lookup = Lookup(registry, repository)
+    predict = Predict(lookup, accounting, max_body_bytes=settings.max_body_bytes, max_rows=settings.max_rows)
+    readiness = Readiness(registry, draining, settings.default_model)
     openapi = openapi_config()
     server = server_metadata(openapi.version, has_admin=settings.has_admin)
     admin_routers: list[Router] = []
@@ -81,6 +82,18 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
         settle = partial(asyncio.sleep, settle_s(settings))
         repository_routes = RepositoryRoutes(repository, registry, unloaded, watcher, admin.audit, settle)
         admin_routers = [admin.router, repository_routes.router()]
+    telemetry = Telemetry(metrics, access_log=settings.access_log)
+    rpc = None
+    if settings.grpc_port is not None:
+        check_installed()
+        # Here, for the packages may be absent, and take start-up time and memory that most services need not spend.
+        from service.rpc.calls import Calls  # noqa: PLC0415
+        from service.rpc.health import Health  # noqa: PLC0415
+        from service.rpc.inference import Inference  # noqa: PLC0415
+        from service.rpc.server import RpcServer  # noqa: PLC0415
+
+        inference = Inference(predict, lookup, readiness, repository, server)
+        rpc = RpcServer(settings, inference, Health(readiness, draining), Calls(telemetry))
 
     @get("/metrics", sync_to_thread=False, media_type=METRICS_MEDIA_TYPE, summary="Metrics")
     def show_metrics() -> bytes:
@@ -108,6 +121,7 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
             predict.lifespan,
             *([admin.lifespan] if admin else []),
             watcher.lifespan,
+            *([rpc.lifespan] if rpc else []),
         ],
         exception_handlers={Exception: to_response},
         openapi_config=openapi,
@@ -119,11 +133,11 @@ def create_app(settings: Settings, metrics_folder: Path | None = None, lifeline_
     )
     app.state.watcher = watcher
     app.state.draining = draining
+    app.state.rpc = rpc
     if admin:
         keys = Keys(settings.admin_keys, settings.admin_keys_file)
         app.asgi_handler = authenticated(app.asgi_handler, keys)
     # Litestar's own middleware sits inside its routes and never sees an unknown path.
-    telemetry = Telemetry(metrics, access_log=settings.access_log)
     app.asgi_handler = observed(app.asgi_handler, telemetry, draining)
     app.state.direct = Direct(predict, accounting, telemetry, draining)
     return app

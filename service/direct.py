@@ -151,7 +151,7 @@ class Direct:
 
     def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Question] | None:
         try:
-            exchange, predictor = plan.exchange, self._predict.current(plan.name)
+            exchange, predictor = plan.exchange, self._predict.lookup.current(plan.name)
             max_rows = min(self._predict.max_rows, exchange.inline_rows(predictor))
             question = exchange.read(body, predictor, max_rows)
         except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it

@@ -48,6 +48,14 @@ class Readiness:
             raise NotReady(f"the default model {self._default_model!r} is not loaded")
         return models
 
+    def is_ready(self) -> bool:
+        """Whether requests should be sent."""
+        try:
+            self.check()
+        except NotReady:
+            return False
+        return True
+
 
 def health_routes(readiness: Readiness) -> list[HTTPRouteHandler]:
     """The handlers."""

@@ -33,6 +33,14 @@ class Lookup:
         self._registry = registry
         self._repository = repository
 
+    def current(self, name: str | None) -> Predictor:
+        """The predictor of a model, of the default one for None.
+
+        Raises:
+            NotFound, NotReady: as `Registry.get` and `Registry.get_default`.
+        """
+        return self._registry.get_default() if name is None else self._registry.get(name)
+
     async def get(self, name: str, version: str | None = None) -> Predictor:
         """The predictor of a version, of the current one for None.
 
@@ -44,22 +52,32 @@ class Lookup:
             return self._registry.get(name)
         return await self._registry.get_version(name, read_version(version))
 
-    async def get_ready(self, name: str, version: str | None = None) -> Predictor:
+    async def get_published(self, name: str, version: str | None = None) -> Predictor:
         """As `get`, but tells what could serve, and does not, from what there is not.
 
         Raises:
             NotFound: no such model or version is published.
-            NotReady: it is, but it is not loaded, or must not be served.
+            NotReady: it is, but it is not loaded.
+            ArtifactError: as `get`.
         """
         try:
             return await self.get(name, version)
         except NotFound:
             if not await asyncio.to_thread(self._is_published, name, version):
                 raise
+        raise NotReady(f"the model {name!r} is not loaded")
+
+    async def get_ready(self, name: str, version: str | None = None) -> Predictor:
+        """As `get_published`, but a version that must not be served is not ready, either.
+
+        Raises:
+            NotFound, NotReady: as `get_published`.
+        """
+        try:
+            return await self.get_published(name, version)
         except ArtifactError as error:
             logger.error("a version was refused", extra={"model": name, "error": str(error)})  # noqa: TRY400 # the file is to blame
             raise NotReady(f"version {version} of {name!r} must not be served; the log says why") from None
-        raise NotReady(f"the model {name!r} is not loaded")
 
     def _is_published(self, name: str, version: str | None) -> bool:
         versions = self._repository.versions(name) if PATTERN.fullmatch(name) else []

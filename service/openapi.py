@@ -16,6 +16,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from service.documents.whole import complete
+
 PATH = "/schema"
 FOLDER = Path(__file__).parent / "openapi_ui"
 SCRIPT = "swagger-ui-bundle.js"
@@ -57,6 +59,19 @@ class SwaggerPage(OpenAPIRenderPlugin):
         router.register(_file(STYLE, "text/css"))
 
 
+class Description(JsonRenderPlugin):
+    """Serves the whole document at `/schema/openapi.json`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._content: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        if self._content is None:
+            self._content = super().render(request, complete(openapi_schema))
+        return self._content
+
+
 def openapi_config() -> OpenAPIConfig:
     """The configuration of the app's description."""
     return OpenAPIConfig(
@@ -67,7 +82,7 @@ def openapi_config() -> OpenAPIConfig:
         components=Components(
             security_schemes={"key": SecurityScheme(type="http", scheme="bearer", description="An admin key.")}
         ),
-        render_plugins=[SwaggerPage(), JsonRenderPlugin()],
+        render_plugins=[SwaggerPage(), Description()],
         openapi_router=Router(
             PATH,
             route_handlers=[],

@@ -21,10 +21,10 @@ from service.compression import decompress
 from service.errors import BodyTooLarge
 from service.exchange import Answered, Exchange, Written, answer
 from service.formats.json_document import BULKY_BYTES
+from service.lookup import Lookup
 from service.memory import trim
 from service.negotiation import Dialect, negotiate
 from service.predictor import Predictor
-from service.registry import Registry
 
 INLINE_BYTES = 4096
 """How much of a body is answered on the event loop where it did not go the direct way (`service.direct`): little, as
@@ -40,8 +40,8 @@ class Predict:
     times its size in memory, which must not add up.
     """
 
-    def __init__(self, registry: Registry, accounting: Accounting, *, max_body_bytes: int, max_rows: int) -> None:
-        self._registry = registry
+    def __init__(self, lookup: Lookup, accounting: Accounting, *, max_body_bytes: int, max_rows: int) -> None:
+        self.lookup = lookup
         self._accounting = accounting
         self.max_body_bytes = max_body_bytes
         self.max_rows = max_rows
@@ -55,18 +55,10 @@ class Predict:
         finally:
             self._executor.shutdown()
 
-    def current(self, name: str | None) -> Predictor:
-        """The predictor of a model, of the default one for None.
-
-        Raises:
-            NotFound, NotReady: as `Registry.get` and `Registry.get_default`.
-        """
-        return self._registry.get_default() if name is None else self._registry.get(name)
-
     async def respond(self, request: Request[Any, Any, Any], name: str | None, dialect: Dialect) -> Response[bytes]:
         """The response of a model's current version, which is watched, and whose requests are kept for a replay."""
         head, exchange, body = await self._receive(request, dialect)
-        predictor = self.current(name)
+        predictor = self.lookup.current(None) if name is None else await self.lookup.get_published(name)
         answered = await self.answer(exchange, predictor, body, head.encoding)
         return _response(answered.written)
 
@@ -75,7 +67,7 @@ class Predict:
     ) -> Response[bytes]:
         """The response of one version of a model, whether it is the current one or not."""
         head, exchange, body = await self._receive(request, dialect)
-        predictor = await self._registry.get_version(name, version)
+        predictor = await self.lookup.get_published(name, str(version))
         answered = await self.answer_version(exchange, predictor, body, head.encoding)
         return _response(answered.written)
 

@@ -9,9 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from contract.errors import NotFound
-from service.documents import INVOCATIONS, PREDICTIONS
+from service.documents.predictions import INVOCATIONS, PREDICTIONS
 from service.lookup import read_version
 from service.predict import Predict
+from service.v1.documents import PREDICT
+from service.v2.documents import INFER
 
 ACTION = ":predict"
 
@@ -29,12 +31,12 @@ def prediction_routes(predict: Predict) -> list[HTTPRouteHandler]:
         """Answer rows with a model's current version."""
         return await predict.respond(request, name, "litet")
 
-    @post("/models/{name:str}/versions/{version:int}/predict", summary="Predict with a version", **PREDICTIONS)
+    @post("/models/{name:str}/versions/{version:str}/predict", summary="Predict with a version", **PREDICTIONS)
     async def predict_with_version(
-        request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]
+        request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
     ) -> Response[bytes]:
         """Answer rows with one version of a model, whether it is the current one or not."""
-        return await predict.respond_version(request, name, version, "litet")
+        return await predict.respond_version(request, name, read_version(version), "litet")
 
     @post("/invocations", summary="Predict as MLflow does", **INVOCATIONS)
     async def invoke(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -47,12 +49,12 @@ def prediction_routes(predict: Predict) -> list[HTTPRouteHandler]:
 def v2_routes(predict: Predict) -> list[HTTPRouteHandler]:
     """The handlers of the Open Inference Protocol's `infer`."""
 
-    @post("/v2/models/{name:str}/infer", summary="Infer", status_code=200)
+    @post("/v2/models/{name:str}/infer", summary="Infer", **INFER)
     async def infer(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         """Answer tensors with a model's current version."""
         return await predict.respond(request, name, "v2")
 
-    @post("/v2/models/{name:str}/versions/{version:str}/infer", summary="Infer with a version", status_code=200)
+    @post("/v2/models/{name:str}/versions/{version:str}/infer", summary="Infer with a version", **INFER)
     async def infer_with_version(
         request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
     ) -> Response[bytes]:
@@ -65,12 +67,12 @@ def v2_routes(predict: Predict) -> list[HTTPRouteHandler]:
 def v1_routes(predict: Predict) -> list[HTTPRouteHandler]:
     """The handlers of version 1. What its paths call `{name}:predict` is one segment to the router."""
 
-    @post("/v1/models/{name:str}", summary="Predict as TensorFlow Serving does", status_code=200)
+    @post("/v1/models/{name:str}", summary="Predict as TensorFlow Serving does", **PREDICT)
     async def predict_v1(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         """Answer instances with a model's current version."""
         return await predict.respond(request, _subject(name), "v1")
 
-    @post("/v1/models/{name:str}/versions/{version:str}", summary="The same with a version", status_code=200)
+    @post("/v1/models/{name:str}/versions/{version:str}", summary="The same with a version", **PREDICT)
     async def predict_v1_version(
         request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
     ) -> Response[bytes]:

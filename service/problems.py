@@ -111,26 +111,15 @@ ROUTING = {
 
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response for any exception. One that nobody foresaw is logged, and its text kept from the caller."""
-    headers: dict[str, str] = {}
-    if isinstance(error, LitetError) and (kind := _kind(error)):
-        problem = _describe(error, *kind)
-        headers = _headers(error)
-    elif isinstance(error, HTTPException) and error.status_code < 500:
-        phrase = HTTPStatus(error.status_code).phrase
-        detail = _parameters(error) or ROUTING.get(error.status_code, phrase)
-        problem = Problem(type="about:blank", title=phrase, status=error.status_code, detail=detail)
-        headers = error.headers or {}
-    else:
-        logger.error("a request failed", exc_info=error, extra={"path": request.scope.get("path", "")})
-        problem = Problem(
-            type="about:blank",
-            title="Internal Server Error",
-            status=500,
-            detail="the service failed to answer; its log says more under this request_id",
-            request_id=REQUEST_ID.get(),
-        )
-    status, media_type, content = _encode(problem, request.scope.get("path", ""))
+    path = request.scope.get("path", "")
+    problem, headers = _find_problem(error, path)
+    status, media_type, content = _encode(problem, path)
     return Response(content, status_code=status, media_type=media_type, headers=headers)
+
+
+def protocol_error(error: Exception, path: str) -> tuple[int, str]:
+    """Status and text of what `to_response` says of an exception below `/v2`, for where that is not HTTP."""
+    return _say(_find_problem(error, path)[0])
 
 
 def refusal(error: CallerError, path: str) -> ASGIResponse:
@@ -158,13 +147,41 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
+def _find_problem(error: Exception, path: str) -> tuple[Problem, dict[str, str]]:
+    """What any exception is to the caller, and the headers that go with it."""
+    headers: dict[str, str] = {}
+    if isinstance(error, LitetError) and (kind := _kind(error)):
+        problem = _describe(error, *kind)
+        headers = _headers(error)
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        phrase = HTTPStatus(error.status_code).phrase
+        detail = _parameters(error) or ROUTING.get(error.status_code, phrase)
+        problem = Problem(type="about:blank", title=phrase, status=error.status_code, detail=detail)
+        headers = error.headers or {}
+    else:
+        logger.error("a request failed", exc_info=error, extra={"path": path})
+        problem = Problem(
+            type="about:blank",
+            title="Internal Server Error",
+            status=500,
+            detail="the service failed to answer; its log says more under this request_id",
+            request_id=REQUEST_ID.get(),
+        )
+    return problem, headers
+
+
 def _encode(problem: Problem, path: str) -> tuple[int, str, bytes]:
     """Status, media type and body, in the terms of whoever speaks at a path."""
     if path.lstrip("/").partition("/")[0] not in PROTOCOLS:
         return problem.status, MEDIA_TYPE, msgspec.json.encode(problem)
+    status, text = _say(problem)
+    return status, JSON, msgspec.json.encode(Error(text))
+
+
+def _say(problem: Problem) -> tuple[int, str]:
+    """Status and text of a problem in protocols of other people."""
     request_id = "" if problem.request_id is msgspec.UNSET else f" (request {problem.request_id})"
-    error = Error(f"{problem.detail}{request_id}")
-    return PROTOCOL_STATUSES.get(problem.status, problem.status), JSON, msgspec.json.encode(error)
+    return PROTOCOL_STATUSES.get(problem.status, problem.status), f"{problem.detail}{request_id}"
 
 
 def _parameters(error: HTTPException) -> str:

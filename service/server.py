@@ -70,10 +70,19 @@ def serve(settings: Settings) -> None:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's, but for one thing: once its workers are told to stop, it lets go of the listener.
+    """uvicorn's, but for what it holds on to.
 
-    Else the kernel would go on accepting connections that nobody serves, until the last worker has finished.
+    Once its workers are told to stop, it lets go of the listener: else the kernel would go on accepting connections
+    that nobody serves, until the last worker has finished. And it closes the workers' ends of the pipes that it asks
+    them through: else one that dies while it is asked would be waited for as long as one that hangs, and any signal
+    with it.
     """
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have died."""
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """Tell the workers to stop."""

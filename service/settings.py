@@ -197,9 +197,9 @@ def _meta(annotation: Any) -> Meta:
 
 def _rule(annotation: Any) -> str:
     kind, meta = annotation.__origin__, _meta(annotation)
-    for inner in get_args(kind):  # a number, or none
-        if get_origin(inner) is Annotated and inner.__origin__ is int:
-            return _rule(inner)
+    for inner in get_args(kind):
+        if get_origin(inner) is Annotated and inner.__origin__ is int:  # or none
+            kind, meta = int, _meta(inner)
     if kind is bool:
         return "true or false"
     if Path in (kind, *get_args(kind)):

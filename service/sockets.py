@@ -21,6 +21,10 @@ class Address(NamedTuple):
         host, port = self.address[:2]
         return authority(host, port)
 
+    def with_port(self, port: int) -> Address:
+        """The same with another port."""
+        return Address(self.family, (self.address[0], port, *self.address[2:]))
+
 
 def resolve(host: str, port: int) -> Address:
     """The address that is meant. A name of several, as `localhost` often is, means the first of version 4.

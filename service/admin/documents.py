@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    Example,
+    Link,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+)
 
+from contract.config import TrainingConfig
+from service.admin.retrain_request import RetrainBody
+from service.bodies import JSON
+from service.documents import iris
+from service.documents.pieces import BINARY, TEXT, answer_of
+
+CSV = "text/csv"
 TABLE_TYPES = (
-    "text/csv",
+    CSV,
     "text/tab-separated-values",
     "application/vnd.apache.parquet",
     "application/vnd.apache.arrow.file",
     "application/vnd.apache.arrow.stream",
 )
-TEXT = Schema(type=OpenAPIType.STRING)
-TEXTS = Schema(type=OpenAPIType.ARRAY, items=TEXT, description="Else those of the version that serves.")
-FLAG = Schema(type=OpenAPIType.BOOLEAN, default=False)
-BODY = Schema(
-    type=OpenAPIType.OBJECT,
-    required=["dataset"],
-    additional_properties=False,
-    properties={
-        "dataset": Schema(type=OpenAPIType.STRING, description="An uploaded dataset, or a built-in table."),
-        "dataset_version": Schema(type=OpenAPIType.STRING, description="SHA-256, or 8 digits of it; else the latest."),
-        "target": Schema(type=OpenAPIType.STRING, description="The column to predict; else that of the version now."),
-        "preset": Schema(type=OpenAPIType.STRING, enum=["default", "reference"]),
-        "config": Schema(type=OpenAPIType.OBJECT, description="Training options that override the preset's."),
-        "include": TEXTS,
-        "exclude": TEXTS,
-        "categorical": TEXTS,
-        "promote": Schema(type=OpenAPIType.STRING, enum=["auto", "manual"], default="auto"),
-        "data_checks": Schema(type=OpenAPIType.STRING, enum=["refuse", "warn"], default="refuse"),
-        "queue": FLAG,
-        "create": FLAG,
-        "note": TEXT,
-    },
-)
-EXAMPLE = Example(summary="Retrain on an uploaded table", value={"dataset": "flowers", "note": "weekly"})
+TABLE = f"{','.join(iris.NAMES)},species\n5.1,3.5,1.4,0.2,setosa\n6.7,3.0,5.2,2.3,virginica\n"
+UPLOAD = Example(summary="A header and rows; a table to train on has more of them", value=TABLE)
 
 EVENTS_RESPONSE = {
     200: ResponseSpec(
@@ -47,6 +45,81 @@ EVENTS_RESPONSE = {
         description="Server-sent events: stage, epoch, finding, gate, heartbeat; last succeeded, failed or cancelled",
     )
 }
+IDEMPOTENCY_KEY = Parameter(
+    name="Idempotency-Key",
+    param_in="header",
+    description="A name for this request. Sent again with the same key, it orders no second job.",
+    schema=Schema(type=OpenAPIType.STRING, max_length=255, pattern="^[!-~]([ -~]*[!-~])?$"),
+    examples={"weekly": Example(value="weekly-2026-48")},
+)
+EVENT = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["event", "data"],
+    properties={
+        "id": Schema(type=OpenAPIType.STRING, pattern="^[1-9][0-9]*$", description="Its number; a heartbeat has none."),
+        "event": Schema(
+            type=OpenAPIType.STRING,
+            enum=["stage", "epoch", "finding", "gate", "heartbeat", "succeeded", "failed", "cancelled"],
+        ),
+        "data": Schema(type=OpenAPIType.STRING, content_media_type=JSON, description="What happened, as JSON."),
+    },
+    description="Of each event, the fields.",
+)
+LAST_EVENT_ID = Parameter(
+    name="Last-Event-ID",
+    param_in="header",
+    description="The number of the last event that has been seen; those behind it follow. Else all.",
+    schema=TEXT,
+)
+LOCATION = OpenAPIHeader(
+    description="Where the job is to be seen.",
+    required=True,
+    schema=Schema(type=OpenAPIType.STRING, pattern="^/admin/jobs/[0-9a-f]{16}$"),
+)
+JOB_LINKS = {
+    name: Link(operation_id=operation_id, parameters={"job_id": "$response.body#/id"})
+    for name, operation_id in {
+        "show": "AdminJobsJobIdShowJob",
+        "follow": "AdminJobsJobIdEventsFollowJob",
+        "cancel": "AdminJobsJobIdCancelCancelJob",
+    }.items()
+}
+JOB_EXAMPLES = {
+    "built_in": Example(
+        summary="A table that comes with the trainer", value={"dataset": "iris", "preset": "reference"}
+    ),
+    "uploaded": Example(
+        summary="An uploaded table",
+        value={"dataset": "flowers", "target": "species", "config": {"max_epochs": 50}, "note": "weekly"},
+    ),
+}
+
+
+def _order_schema() -> dict[str, Any]:
+    """What a request to retrain is made of, with the training options that it can override."""
+    order, config = (_schema(kind) for kind in (RetrainBody, TrainingConfig))
+    options = config["properties"]
+    for option in options.values():
+        del option["default"]  # what is left out is as it was for the version that serves
+    for name, meaning in (("batch_size", "every train row at once"), ("patience", "run to the last epoch")):
+        options[name] |= {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
+            "description": f"{options[name]['description'].partition(';')[0]}; null: {meaning}.",
+        }
+    order["properties"]["config"] = {"type": "object", "properties": options, "additionalProperties": False}
+    return order
+
+
+def _schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components([kind])
+    schema = schemas[kind.__name__]
+    return {**schema, "description": inspect.cleandoc(schema["description"])}
+
+
+ORDER = OpenAPIMediaType(
+    schema=_order_schema(),  # type: ignore[arg-type] # it is written as it is
+    examples={**JOB_EXAMPLES},
+)
 
 
 @dataclass
@@ -54,10 +127,9 @@ class UploadOperation(Operation):
     """An operation that takes a table."""
 
     def __post_init__(self) -> None:
-        binary = Schema(type=OpenAPIType.STRING, format="binary")  # type: ignore[arg-type] # any text is allowed
-        self.request_body = RequestBody(
-            required=True, content={name: OpenAPIMediaType(schema=binary) for name in TABLE_TYPES}
-        )
+        content = {name: OpenAPIMediaType(schema=BINARY) for name in TABLE_TYPES}
+        content[CSV] = OpenAPIMediaType(schema=TEXT, examples={"table": UPLOAD})
+        self.request_body = RequestBody(required=True, content=content)
 
 
 @dataclass
@@ -65,5 +137,17 @@ class RetrainOperation(Operation):
     """An operation that orders a job."""
 
     def __post_init__(self) -> None:
-        content = OpenAPIMediaType(schema=BODY, examples={"dataset": EXAMPLE})
-        self.request_body = RequestBody(required=True, content={"application/json": content})
+        self.parameters = [*(self.parameters or []), IDEMPOTENCY_KEY]
+        self.request_body = RequestBody(required=True, content={JSON: ORDER})
+        answer = answer_of(self, 202)
+        answer.headers = {"Location": LOCATION}
+        answer.links = {**JOB_LINKS}
+
+
+@dataclass
+class FollowOperation(Operation):
+    """An operation that answers with a stream of events."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [*(self.parameters or []), LAST_EVENT_ID]
+        answer_of(self).content = {"text/event-stream": OpenAPIMediaType(schema=EVENT)}

@@ -17,7 +17,7 @@ from litestar.response import Stream
 from contract.config import Json
 from service.admin.audit import Audit
 from service.admin.authentication import actor_of
-from service.admin.documents import EVENTS_RESPONSE, RetrainOperation
+from service.admin.documents import EVENTS_RESPONSE, FollowOperation, RetrainOperation
 from service.admin.job_events import stream_events
 from service.admin.job_record import Job, RequestId, State
 from service.admin.job_store import JobStore
@@ -82,7 +82,12 @@ class JobRoutes:
             """All that is known of a job: its progress, its metrics, the gate's decision, the end of its log."""
             return await asyncio.to_thread(self._show, job_id)
 
-        @get("/jobs/{job_id:str}/events", summary="Follow a job", responses={**EVENTS_RESPONSE, **responses(401, 404)})
+        @get(
+            "/jobs/{job_id:str}/events",
+            summary="Follow a job",
+            operation_class=FollowOperation,
+            responses={**EVENTS_RESPONSE, **responses(401, 404)},
+        )
         async def follow_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Stream:
             """A job's events as they come, from behind `Last-Event-ID` on, to the last one."""
             last_id = request.headers.get("last-event-id", "0")

@@ -21,11 +21,16 @@ from service.admin.acts import recorded
 from service.admin.audit import Audit, Entry
 from service.admin.audit import verify as verify_log
 from service.admin.authentication import actor_of
+from service.lookup import read_version
 from service.problems import responses
 from service.proof import prove
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="At most so many")]
-Before = Annotated[int | None, QueryParameter(ge=1, description="Only entries whose sequence is below")]
+Before = Annotated[
+    # Litestar checks the bound, but describes no bounds of what may be None.
+    int | None,
+    QueryParameter(ge=1, schema_extra={"minimum": 1}, description="Only entries whose sequence is below"),
+]
 Verify = Annotated[bool, QueryParameter(description="Whether to read the whole log and check its chain")]
 
 
@@ -86,17 +91,18 @@ def model_routes(publisher: Publisher, audit: Audit, audit_folder: Path) -> list
         return await asyncio.to_thread(_versions, publisher, name)
 
     @post(
-        "/models/{name:str}/versions/{version:int}/promote",
+        "/models/{name:str}/versions/{version:str}/promote",
         status_code=200,
         summary="Promote",
         responses=responses(401, 404, 422, 503, 507),
     )
-    async def promote(request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[int]) -> Pointer:
+    async def promote(request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]) -> Pointer:
         """Let a version serve. It is loaded in a process of its own before; all workers follow within a second."""
-        await prove(publisher.root, name, version)
-        subject, actor = f"{name}/{version}", actor_of(request)
+        number = read_version(version)
+        await prove(publisher.root, name, number)
+        subject, actor = f"{name}/{number}", actor_of(request)
         return await asyncio.to_thread(
-            _record, audit, actor, "model.promote", subject, lambda: publisher.promote(name, version)
+            _record, audit, actor, "model.promote", subject, lambda: publisher.promote(name, number)
         )
 
     @post(

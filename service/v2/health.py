@@ -33,7 +33,7 @@ def health_routes(readiness: Readiness, lookup: Lookup) -> list[HTTPRouteHandler
     @get("/v2/health/live", sync_to_thread=False, summary="Server live")
     def live() -> Health:
         """Whether the server answers at all."""
-        return Health(live=True, ready=_is_ready(readiness))
+        return Health(live=True, ready=readiness.is_ready())
 
     @get("/v2/health/ready", sync_to_thread=False, summary="Server ready", responses=protocol_responses(400))
     def ready() -> Health:
@@ -57,14 +57,6 @@ def health_routes(readiness: Readiness, lookup: Lookup) -> list[HTTPRouteHandler
         return await _model_health(lookup, name, version)
 
     return [live, ready, model_ready, version_ready]
-
-
-def _is_ready(readiness: Readiness) -> bool:
-    try:
-        readiness.check()
-    except NotReady:
-        return False
-    return True
 
 
 async def _model_health(lookup: Lookup, name: str, version: str | None) -> ModelHealth:

@@ -81,7 +81,7 @@ def metadata_routes(
 
         Of a model called `stats` ask for a version: at this path is what `/v2/models/stats` says of all models.
         """
-        return await _describe(repository, await lookup.get(name))
+        return await read_metadata(repository, await lookup.get(name))
 
     @get(
         "/v2/models/{name:str}/versions/{version:str}",
@@ -90,7 +90,7 @@ def metadata_routes(
     )
     async def show_version(name: FromPath[str], version: FromPath[str]) -> ModelMetadata:
         """A model's versions, and the inputs and outputs of one of them."""
-        return await _describe(repository, await lookup.get(name, version))
+        return await read_metadata(repository, await lookup.get(name, version))
 
     return [show_server, list_models, show_model, show_version]
 
@@ -127,7 +127,8 @@ def model_metadata(predictor: Predictor, versions: list[int]) -> ModelMetadata:
     )
 
 
-async def _describe(repository: Repository, predictor: Predictor) -> ModelMetadata:
+async def read_metadata(repository: Repository, predictor: Predictor) -> ModelMetadata:
+    """A version, and the others that are published of its model now."""
     versions: list[int] = []
     with contextlib.suppress(OSError):  # what is loaded can be described without the disk
         versions = await asyncio.to_thread(repository.versions, predictor.name)

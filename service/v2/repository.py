@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from litestar import Request, Router, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath
 
 from contract.errors import ArtifactError, CorruptArtifact, NotFound
@@ -23,12 +21,12 @@ from service.admin.acts import recorded_aside
 from service.admin.audit import Audit
 from service.admin.authentication import actor_of, require_actor
 from service.admin.plane import refused_artifact, storage_failed
-from service.bodies import JSON, read_body, read_head
+from service.bodies import read_body, read_head
 from service.errors import InvalidBody, MalformedBody
-from service.problems import protocol_responses
 from service.registry import Registry
 from service.settings import Settings
 from service.unloaded import Unloaded
+from service.v2.documents import ACT, INDEX
 from service.watcher import Watcher
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -61,34 +59,6 @@ class IndexEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Done(msgspec.Struct, frozen=True):
     """Nothing more to say."""
-
-
-def _body(**properties: Schema) -> RequestBody:
-    schema = Schema(type=OpenAPIType.OBJECT, properties={**properties})
-    return RequestBody(required=False, content={JSON: OpenAPIMediaType(schema=schema)})
-
-
-@dataclass
-class IndexOperation(Operation):
-    """An operation whose body may say which models are meant."""
-
-    def __post_init__(self) -> None:
-        self.request_body = _body(ready=Schema(type=OpenAPIType.BOOLEAN, default=False))
-
-
-@dataclass
-class ActOperation(Operation):
-    """An operation whose body may hold parameters."""
-
-    def __post_init__(self) -> None:
-        self.request_body = _body(parameters=Schema(type=OpenAPIType.OBJECT))
-
-
-ACT: dict[str, Any] = {
-    "status_code": 200,
-    "operation_class": ActOperation,
-    "responses": protocol_responses(401, 404, 413, 429, 503, 507),
-}
 
 
 def settle_s(settings: Settings) -> float:
@@ -126,13 +96,7 @@ class RepositoryRoutes:
         )
 
     def _routes(self) -> list[HTTPRouteHandler]:
-        @post(
-            "/index",
-            status_code=200,
-            operation_class=IndexOperation,
-            summary="Model index",
-            responses=protocol_responses(401, 413, 429, 507),
-        )
+        @post("/index", summary="Model index", **INDEX)
         async def index(request: Request[Any, Any, Any]) -> list[IndexEntry]:
             """Every published model with the version that serves, and with the one that should, where it does not."""
             body = _decode(IndexBody, await _read(request))

@@ -117,3 +117,9 @@ def test_answers_are_written_with_the_shortest_digits() -> None:
     assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
         b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
+
+
+@pytest.mark.parametrize("version", ["01", "+1", "%201", "1.0", "x", "0", "-1", "9" * 30])
+def test_a_version_has_one_spelling(service: Service, version: str) -> None:
+    answer = service.post(f"/models/iris/versions/{version}/predict", json={"instances": [ROW]})
+    assert answer.status_code == 404

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.supervisors.multiprocess import Process
 
-from contract.errors import InvalidSettings
 from contract.publishing import Publisher
-from service.server import METRICS_VARIABLE, _listen
+from service.server import METRICS_VARIABLE, Supervisor
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +215,17 @@ def test_workers_swap_count_and_come_back(publisher: Publisher, foundry: Any) ->
         server.wait_until(lambda: not any(is_running(pid) for pid in (second, replacement)))
 
 
+def test_a_worker_that_dies_while_it_is_asked_is_not_waited_for(monkeypatch: Any) -> None:
+    monkeypatch.setattr("uvicorn.supervisors.multiprocess.signal.signal", lambda *_: None)
+    config = uvicorn.Config("service.server:worker_app")
+    supervisor, worker = Supervisor(config, []), Process(config, [])  # never started: nobody else has its end
+    supervisor.processes = [worker]
+    supervisor.should_exit.set()
+    supervisor.keep_subprocess_alive()
+    assert not worker.ping(timeout=3600)
+    worker.parent_conn.close()
+
+
 def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -283,18 +295,6 @@ def test_a_service_without_models_starts_and_says_how_to_get_one(publisher: Publ
         foundry.publish(publisher)
         server.wait_until(lambda: httpx.get(f"{server.url}/health/ready").status_code == 200)
         assert server.predict() == 1
-
-
-def test_a_port_that_is_taken_is_an_error_in_one_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(InvalidSettings, match=rf"got 127\.0\.0\.1:{port}: Address already in use"):
-            _listen("127.0.0.1", port)
-
-
-def test_a_host_that_is_none_is_an_error_in_one_line() -> None:
-    with pytest.raises(InvalidSettings, match="LITET_HOST"):
-        _listen("300.0.0.1", 0)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -18,13 +18,19 @@ def test_settings_are_read_in_their_types() -> None:
     environ = {
         "LITET_MODELS": "/srv/models",
         "LITET_PORT": "80",
+        "LITET_GRPC_PORT": "81",
         "LITET_POLL_INTERVAL_S": "2",
         "LITET_ACCESS_LOG": "true",
         "LITET_DEFAULT_MODEL": "iris",
         "PATH": "/bin",
     }
     assert Settings.from_env(environ) == Settings(
-        models=Path("/srv/models"), port=80, poll_interval_s=2.0, access_log=True, default_model="iris"
+        models=Path("/srv/models"),
+        port=80,
+        grpc_port=81,
+        poll_interval_s=2.0,
+        access_log=True,
+        default_model="iris",
     )
 
 
@@ -38,7 +44,7 @@ def test_settings_take_an_empty_variable_for_an_absent_one() -> None:
 
 
 def test_settings_survive_the_way_through_the_environment() -> None:
-    made = Settings(models=Path("m"), port=0, default_model="iris", access_log=True, poll_interval_s=0.25)
+    made = Settings(models=Path("m"), port=0, grpc_port=0, default_model="iris", access_log=True, poll_interval_s=0.25)
     assert Settings.from_env(made.to_env()) == made
 
 
@@ -48,6 +54,7 @@ def test_settings_survive_the_way_through_the_environment() -> None:
         ("LITET_PORT", "http", "a whole number from 0 to 65535"),
         ("LITET_PORT", "65536", "a whole number from 0 to 65535"),
         ("LITET_PORT", "8.5", "a whole number from 0 to 65535"),
+        ("LITET_GRPC_PORT", "-1", "a whole number from 0 to 65535"),
         ("LITET_WORKERS", "0", "a whole number from 1 to 1024"),
         ("LITET_MAX_ROWS", "-1", "a whole number from 1 up"),
         ("LITET_POLL_INTERVAL_S", "0", "a number above 0 to 86400"),

@@ -1,0 +1,30 @@
+"""The answer to an inference request as a `ModelInferResponse`."""
+
+from __future__ import annotations
+
+from open_inference.grpc.protocol import ModelInferResponse
+
+from service.exchange import Written
+from service.formats.scored import Scored
+from service.rpc.request import CONTENTS
+from service.v2.datatypes import BYTES, to_bytes
+from service.v2.outputs import make_outputs
+from service.v2.request import Asked
+
+MEDIA_TYPE = b"application/grpc"
+
+
+def write_response(asked: Asked, scored: Scored) -> Written:
+    """The answer to a request, with its id; its outputs as bytes where the inputs came so."""
+    version = str(scored.predictor.version)
+    response = ModelInferResponse(model_name=scored.predictor.name, model_version=version, id=asked.id or "")
+    outputs = make_outputs(scored, asked.outputs)
+    for (name, datatype, array), (_, _, is_raw) in zip(outputs, asked.outputs.outputs, strict=True):
+        tensor = response.outputs.add(name=name, datatype=datatype, shape=array.shape)
+        if is_raw:
+            response.raw_output_contents.append(to_bytes(array))
+        else:
+            elements = array.ravel().tolist()
+            elements = [text.encode() for text in elements] if datatype == BYTES else elements
+            getattr(tensor.contents, CONTENTS[datatype]).extend(elements)
+    return Written(response.SerializeToString(), MEDIA_TYPE)

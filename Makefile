@@ -53,10 +53,10 @@ bench-offline: $(VENV)/.installed ## litet predict on a large file beside a bare
 bench-hot-path: $(VENV)/.installed ## Where the microseconds of a prediction go
 	$(VENV)/bin/python -m bench.hot_path
 
-bench-serving: $(VENV)/.installed $(SERVE_VENV)/.installed ## The cost of a prediction over HTTP; needs wrk
+bench-serving: $(VENV)/.installed $(SERVE_VENV)/.installed $(CLIENTS_VENV)/.installed ## The cost of a prediction over HTTP; needs wrk
 	$(VENV)/bin/python -m bench.serving
 
-bench-peers: $(VENV)/.installed $(SERVE_VENV)/.installed ## The same beside FastAPI, MLServer, LitServe and BentoML
+bench-peers: $(VENV)/.installed $(SERVE_VENV)/.installed $(CLIENTS_VENV)/.installed ## The same beside FastAPI, MLServer, LitServe and BentoML
 	$(VENV)/bin/python -m bench.serving --peers
 
 clean: ## Remove the environments and caches

@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -102,7 +103,6 @@ def test_pandas_words_for_missing_are_understood_where_it_is_there(monkeypatch):
 
 
 def test_a_frame_of_pandas_is_read_as_any_other():
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(COLUMNS)
     assert frame["ring"].dtype == "float64"
     assert read(frame) == EXPECTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import grpc
 import numpy as np
 import pytest
 
+from service.accounting import Accounting
+from service.rpc.inference import parse
 from tests.service.rpc.asking import (
     DTYPES,
     FIELDS,
@@ -164,3 +167,40 @@ def test_what_is_answered_is_counted_for_the_model(rpc: Callable[..., Rpc], publ
     assert counted == [("1", 2, 1, 1), ("2", 2, 1, 1)]
     metrics = service.http.get("/metrics").text
     assert 'litet_rows_total{model="iris",version="1"} 2.0' in metrics
+
+
+def test_only_what_the_current_version_answers_is_watched_and_kept(
+    rpc: Callable[..., Rpc], publisher: Any, foundry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[str] = []
+    for name in ("answered", "failed"):
+        counts = getattr(Accounting, name)
+
+        def note(*told: Any, name: str = name, counts: Callable[..., None] = counts) -> None:
+            watched.append(name)
+            counts(*told)
+
+        monkeypatch.setattr(Accounting, name, note)
+    foundry.publish(publisher)
+    service = rpc()
+    for version in ("1", ""):
+        service.infer(typed_rows(model_version=version))
+        service.refusal(typed_rows([[1.0]], model_version=version))
+    assert watched == ["answered", "failed"]
+
+
+@pytest.mark.parametrize(("n_rows", "is_loop"), [(10, True), (15_000, True), (40_000, False)])
+def test_a_large_message_is_parsed_off_the_event_loop(
+    rpc: Callable[..., Rpc], publisher: Any, foundry: Any, monkeypatch: pytest.MonkeyPatch, n_rows: int, is_loop: bool
+) -> None:
+    threads: list[str] = []
+
+    def note(kind: Any, body: bytes) -> Any:
+        threads.append(threading.current_thread().name)
+        return parse(kind, body)
+
+    foundry.publish(publisher)
+    service = rpc(max_rows=50_000)
+    monkeypatch.setattr("service.rpc.inference.parse", note)
+    service.infer(raw_rows(np.zeros((n_rows, 4))))
+    assert [not name.startswith("large-body") for name in threads] == [is_loop]

@@ -1,18 +1,20 @@
 # Two targets: `serve` (the default, without torch) and `full` (can train as well).
 #   docker build -t litet .
 #   docker build -t litet:full --target full .
+# For gRPC: --build-arg EXTRAS=[grpc]
 # Pin the base by digest where you build: --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
+ARG EXTRAS=
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY contract contract
 COPY litet litet
 COPY service service
 COPY training training
 RUN python3 -m venv /opt/litet
-RUN /opt/litet/bin/pip install --no-cache-dir -q -c constraints.txt .
+RUN /opt/litet/bin/pip install --no-cache-dir -q -c constraints.txt ".${EXTRAS}"
 
 FROM build AS build-serve
 RUN /opt/litet/bin/pip uninstall -q -y pip setuptools

@@ -72,7 +72,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(SERVE_VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
 	rm -rf build $(SERVE_VENV)
 	$(PYTHON) -m venv $(SERVE_VENV)
-	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt .
+	$(SERVE_VENV)/bin/pip install --no-cache-dir -q -c constraints.txt ".$(EXTRAS)"
 	$(SERVE_VENV)/bin/pip uninstall -q -y pip setuptools
 	touch $@
 

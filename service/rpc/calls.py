@@ -114,16 +114,16 @@ class Calls:
         text = request_id.decode()
         context.set_trailing_metadata(((REQUEST_ID_KEY, text),))
         REQUEST_ID.set(text)  # for the task of this call, which ends with it
+        client = _client(context.peer())
         outcome = Outcome()
         self._n_open += 1
         self._none_open.clear()
 
-        def end(_context: object) -> None:
+        def end(_context: object) -> None:  # which must not be asked for anything any more: its call is freed by now
             self._n_open -= 1
             if not self._n_open:
                 self._none_open.set()
             seconds = perf_counter() - started
-            client = _client(context.peer())
             self._telemetry.record(request_id, METHOD, path, route or path, outcome.status, seconds, client)
 
         context.add_done_callback(end)

@@ -172,7 +172,7 @@ def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(
     foundry.publish(publisher)
     client = start()
     assert client.get("/health/ready").json()["models"] == {"iris": 1}
-    assert client.post("/models/broken/predict", json=ROWS).status_code == 404
+    assert client.post("/models/broken/predict", json=ROWS).status_code == 503
 
 
 def test_a_model_that_cannot_be_looked_into_does_not_stop_the_others(

@@ -22,7 +22,8 @@ class Context:
         self._peer = peer
         self.trailing: Mapping[str, str] = {}
         self.aborted: tuple[grpc.StatusCode, str] | None = None
-        self.end: Callable[[Any], None] = lambda _context: None
+        self._end: Callable[[Any], None] = lambda _context: None
+        self._is_freed = False
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return (("user-agent", "a test"), ("x-request-id", "mine"))
@@ -31,9 +32,15 @@ class Context:
         self.trailing = dict(metadata)
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self.end = callback
+        self._end = callback
+
+    def end(self) -> None:
+        """What gRPC does at last. To ask it for something then ends the process."""
+        self._is_freed = True
+        self._end(self)
 
     def peer(self) -> str:
+        assert not self._is_freed
         return self._peer
 
     async def abort(self, code: grpc.StatusCode, text: str) -> None:
@@ -76,7 +83,7 @@ def test_the_end_waits_for_calls_that_were_answered_but_not_finished_with() -> N
         for _ in range(10):
             await asyncio.sleep(0)
         happened.append("finished")
-        context.end(context)
+        context.end()
         await end
         await asyncio.sleep(0)
         return happened
@@ -92,7 +99,7 @@ def test_a_call_is_told_of_once_it_is_over(peer: str, client: str) -> None:
     told, context = Noted(), Context(peer)
     asyncio.run(Calls(told).unary("/a/b", answer).unary_unary(b"", context))
     assert not told.calls
-    context.end(context)
+    context.end()
     assert told.calls == [(200, client)]
     assert context.trailing == {"x-request-id": "mine"}
 
@@ -101,7 +108,7 @@ def test_an_error_ends_a_call_with_its_code() -> None:
     told, context = Noted(), Context()
     with pytest.raises(grpc.aio.AbortError):
         asyncio.run(Calls(told).unary("/a/b", refuse).unary_unary(b"", context))
-    context.end(context)
+    context.end()
     assert context.aborted == (grpc.StatusCode.INVALID_ARGUMENT, "a body must be another")
     assert told.calls == [(400, "10.0.0.1")]
 
@@ -116,7 +123,7 @@ def test_an_error_ends_a_stream_with_its_code() -> None:
 
     with pytest.raises(grpc.aio.AbortError):
         asyncio.run(read())
-    context.end(context)
+    context.end()
     assert got == [b"1"]
     assert context.aborted == (grpc.StatusCode.INVALID_ARGUMENT, "a body must be another")
     assert told.calls == [(400, "10.0.0.1")]
@@ -137,5 +144,5 @@ def test_a_call_that_is_given_up_is_counted_as_that() -> None:
             await task
 
     asyncio.run(give_up())
-    context.end(context)
+    context.end()
     assert told.calls == [(499, "10.0.0.1")]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from time import perf_counter, perf_counter_ns
 from typing import NamedTuple
@@ -88,16 +88,6 @@ class Asked(NamedTuple):
     reply: Reply
 
 
-class Run(NamedTuple):
-    """A run of the model: when it began, on the clock of `perf_counter_ns`, how long it took, and whether it is counted
-    with this request (1) or with another that shared it (0).
-    """
-
-    began_ns: int
-    infer_ns: int
-    n_runs: int
-
-
 class Direct:
     """Answers what can be answered at once: at the end of the event loop's turn, together with what else came in it."""
 
@@ -112,10 +102,12 @@ class Direct:
         """What to do with a POST whose body has so many bytes; None where that is not for here."""
         if self._draining.started:  # what is answered from now on says so
             return None
-        said = tuple(map(headers.get, DECIDING))
-        if n_bytes > self._predict.max_body_bytes or sum(map(len, filter(None, said)), len(target)) > MAX_CACHED_BYTES:
+        get = headers.get
+        content_type, accept, encoding, n_json = [get(name, b"") for name in DECIDING]
+        n_cached = len(target) + len(content_type) + len(accept) + len(encoding) + len(n_json)
+        if n_bytes > self._predict.max_body_bytes or n_cached > MAX_CACHED_BYTES:
             return None
-        plan = _plan(target, said)
+        plan = _plan(target, content_type, accept, encoding, n_json)
         return plan if plan is not None and n_bytes <= plan.exchange.inline_bytes else None
 
     def request(self, plan: Plan, given_id: bytes | None, client: str | None) -> Request:
@@ -146,7 +138,7 @@ class Direct:
             ran = perf_counter_ns()
             n_runs = 1  # one for all; more where each had to have its own, which is seldom
             for asked, scored in zip(group, all_scored, strict=True):
-                self._reply(asked, scored, Run(began, ran - began, n_runs))
+                self._reply(asked, scored, began, ran, n_runs)
                 n_runs = 0 if predictor.is_batch_invariant else 1
 
     def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Question] | None:
@@ -158,7 +150,7 @@ class Direct:
             return None
         return predictor, question
 
-    def _reply(self, asked: Asked, scored: Scored | None, run: Run) -> None:
+    def _reply(self, asked: Asked, scored: Scored | None, began: int, ran: int, n_runs: int) -> None:
         request, predictor, question, n_bytes, input_ns, read_ns, reply = asked
         started = perf_counter_ns()
         try:
@@ -172,8 +164,8 @@ class Direct:
         reply(Response(written, request_id))
         # Afterwards: the answer is on its way already, and need not wait for what nobody waits for.
         try:
-            timings = Timings(input_ns, run.began_ns - read_ns, run.infer_ns, perf_counter_ns() - started)
-            self._accounting.answered(predictor, question.rows.tensors, n_bytes, timings, run.n_runs)
+            timings = Timings(input_ns, began - read_ns, ran - began, perf_counter_ns() - started)
+            self._accounting.answered(predictor, question.rows.tensors, n_bytes, timings, n_runs)
             plan, seconds = request.plan, perf_counter() - request.started
             self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, seconds, request.client)
         except Exception:  # others wait for their answers
@@ -181,13 +173,13 @@ class Direct:
 
 
 @lru_cache(maxsize=512)
-def _plan(target: bytes, said: Sequence[bytes | None]) -> Plan | None:
+def _plan(target: bytes, *said: bytes) -> Plan | None:
     if not (found := TARGET.fullmatch(target)):
         return None
     group = next(name for name in ROUTES if found[name])
     dialect, route = ROUTES[group]
     try:
-        head = read_head([(name, value) for name, value in zip(DECIDING, said, strict=True) if value is not None])
+        head = read_head([(name, value) for name, value in zip(DECIDING, said, strict=True) if value])
         exchange = negotiate(dialect, head, found["query"] or b"")
     except LitetError:
         return None

@@ -18,7 +18,7 @@ GRACE_S = 1.0
 MAX_HEAD_BYTES = 64 * 1024
 """How much may arrive without completing a request's head or adding to its body; the parser would keep it all."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-SUCCESS = b"HTTP/1.1 200 OK\r\n%b%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+SUCCESS = b"HTTP/1.1 200 OK\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 NOT_DIRECT = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer to a body."""
 MAX_DIGITS = 9
@@ -104,9 +104,10 @@ class Protocol(HttpToolsProtocol):
         else:
             self._chunks.clear()
             (content, content_type, others), request_id = response
-            more = b"".join([b"%b: %b\r\n" % header for header in others])
             head = self._default_headers()
-            self.transport.write(SUCCESS % (head, more, content_type, len(content), request_id, content))
+            if others:
+                head = b"".join([head, *[b"%b: %b\r\n" % header for header in others]])
+            self.transport.write(SUCCESS % (head, content_type, len(content), request_id, content))
             self.on_response_complete()
 
     def _default_headers(self) -> bytes:

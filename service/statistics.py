@@ -128,7 +128,10 @@ class Statistics:
         anybody has seen before.
         """
         self.share()
-        totals = {key: counts.plus(Counts()) for key, counts in self._counts.copy().items()}
+        if self._folder is None or not self._writable:
+            totals = {key: counts.plus(Counts()) for key, counts in self._counts.copy().items()}
+        else:  # what this worker has told the others, not what it has counted since, which they cannot know
+            totals = {(name, version): counts for name, version, counts in DECODER.decode(self._shared)}
         for name, version, counts in self._others():
             totals[name, version] = counts.plus(totals.get((name, version), Counts()))
         return totals

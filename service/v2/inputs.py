@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contract.faults import shorten, text_types
+from contract.faults import MAX_SHOWN, shorten, text_types
 from contract.model_file import X_CAT, X_NUM
 from contract.schema import CategoricalFeature, Schema
 from contract.tensors import RowReader, Tensors, to_float32
@@ -70,8 +70,8 @@ class InputReader:
         if given == wanted.widths.keys() and len(names) == len(given):
             return wanted
         rule = f"inputs must be {' and '.join(self._tensors.widths)}, or one for each feature"
-        if unknown := sorted(given - wanted.widths.keys()):
-            raise InvalidBody(f"{rule}; got {shorten(', '.join(unknown))}")
+        if unknown := next((name for name in names if name not in wanted.widths), None):
+            raise InvalidBody(f"{rule}; got {shorten(unknown)}")
         if lacking := [name for name in wanted.widths if name not in given]:
             raise InvalidBody(f"{rule}; lacks {shorten(', '.join(lacking))}")
         raise InvalidBody(f"{rule}; got one of them twice")
@@ -139,7 +139,9 @@ def check_shape(name: str, shape: Sequence[int], wanted: Wanted, max_rows: int) 
     width = wanted.widths[name]
     if not (len(shape) == 2 and shape[1] == width) and not (wanted.by_feature and len(shape) == 1):
         expected = "[n_rows] or [n_rows, 1]" if wanted.by_feature else f"[n_rows, {width}]"
-        raise InvalidBody(f"input {shorten(name)!r} must have the shape {expected}, got {shorten(str(list(shape)))}")
+        raise InvalidBody(
+            f"input {shorten(name)!r} must have the shape {expected}, got {shorten(str(list(shape[:MAX_SHOWN])))}"
+        )
     check_count(max(0, shape[0]), max_rows)
     return shape[0]
 

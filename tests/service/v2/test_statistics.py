@@ -222,6 +222,19 @@ def test_a_damaged_file_is_left_out_and_logged(
     assert vars(record)["file"] == "statistics-1-x.json"
 
 
+def test_nobody_is_told_what_the_others_cannot_know_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Statistics(tmp_path), Statistics(tmp_path)
+    one.count(IRIS, 1, Timings(0, 0, 0, 0))
+    share = one.share
+
+    def share_then_count() -> None:  # as the event loop does while a thread adds up
+        share()
+        one.count(IRIS, 1, Timings(0, 0, 0, 0))
+
+    monkeypatch.setattr(one, "share", share_then_count)
+    assert one.totals()[KEY].n_rows == 1 == other.totals()[KEY].n_rows
+
+
 def test_a_worker_that_cannot_write_still_knows_its_own_numbers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_port_that_cannot_be_served_is_an_error_in_one_line(tmp_path: Path, po
             text=True,
             timeout=PATIENCE_S,
             check=False,
+            env={name: value for name, value in os.environ.items() if not name.startswith("LITET_")},
         )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -24,6 +24,7 @@ from bench.report import save
 from contract.repository import Repository
 from service.app import create_app
 from service.direct import Direct, Response
+from service.exchange import Written, answer
 from service.formats.exchange import CSV, NDJSON, negotiate
 from service.gathering import score_all
 from service.predictor import Predictor
@@ -123,12 +124,12 @@ async def measure_steps(repeats: int) -> dict[str, float]:
                 connection.data_received(REQUEST)
             direct.answer_waiting()
 
-        plan = direct.plan(b"/predict", b"application/json", b"", len(BODY))
+        plan = direct.plan(b"/predict", {b"content-type": b"application/json"}, len(BODY))
         assert plan is not None
         exchange = plan.exchange
         predictor = load(MODELS, "iris")
-        rows = exchange.read(BODY, predictor.reader, 10_000, partial=False)
-        (scored,) = score_all(predictor, [rows])
+        question = exchange.read(BODY, predictor, 10_000)
+        (scored,) = score_all(predictor, [question.rows])
         assert scored is not None
         telemetry = cast("Telemetry", direct._telemetry)  # noqa: SLF001 # to take one step by itself
 
@@ -139,13 +140,13 @@ async def measure_steps(repeats: int) -> dict[str, float]:
             finally:
                 direct.ask = whole  # type: ignore[method-assign] # as it was
 
-        http = answer_by(lambda _request, _body, reply: reply(Response(b"application/json", b"x" * 32, b"{}")))
+        http = answer_by(lambda _request, _body, reply: reply(Response(Written(b"{}", b"application/json"), b"x" * 32)))
         parts = {
             "parse the request, plan its answer, write the response": http,
-            "body to tensors": least(lambda: exchange.read(BODY, predictor.reader, 10_000, partial=False), repeats),
-            "onnxruntime": least(lambda: predictor.run(rows.tensors), repeats),
+            "body to tensors": least(lambda: exchange.read(BODY, predictor, 10_000), repeats),
+            "onnxruntime": least(lambda: predictor.run(question.rows.tensors), repeats),
             "are all numbers finite?": least(scored.answers.are_finite, repeats),
-            "answers to JSON": least(lambda: exchange.write(scored, exchange.outputs), repeats),
+            "answers to JSON": least(lambda: question.write(scored), repeats),
             "request id": least(lambda: telemetry.name(None), repeats),
             "metrics": least(lambda: telemetry.record(b"x", "POST", plan.path, plan.route, 200, 1e-4, None), repeats),
         }
@@ -164,7 +165,7 @@ def measure_formats(predictor: Predictor, rows: Rows, repeats: int) -> dict[str,
         form = headers["Content-Type"].encode()
         exchange = negotiate("litet", form, form, b"")
         body = write(rows.take(N_ROWS))
-        microseconds = least(lambda: exchange.answer(predictor, body, N_ROWS), repeats, calls=3)  # noqa: B023 # at once
+        microseconds = least(lambda: answer(exchange, predictor, body, N_ROWS), repeats, calls=3)  # noqa: B023 # at once
         figures[name] = (microseconds / 1e3, len(body) / 1024)
     return figures
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contract.errors import CallerError, InvalidRows
 from contract.tensors import Tensors
 from service.errors import NotFinite
@@ -23,12 +25,20 @@ class Accounting:
         self._recent = recent
         self._watch = watch
 
-    def answered(self, predictor: Predictor, tensors: Tensors, n_bytes: int, timings: Timings, n_runs: int = 1) -> None:
-        """One answered request, of so many bytes, for a model's current version (`Statistics.count`)."""
-        self.answered_version(predictor, tensors, timings, n_runs)
+    def answered(
+        self, predictor: Predictor, served: Sequence[tuple[Tensors, int]], timings: Timings, n_runs: int = 1
+    ) -> None:
+        """Answered requests for a model's current version: the rows of each, and the size of its body in bytes.
+
+        `timings` are sums; `n_runs` is how often the model ran for all of them.
+        """
+        n_rows = sum([tensors.n_samples for tensors, _n_bytes in served])
+        self._metrics.count_rows(predictor.name, predictor.version, n_rows)
+        self._statistics.count(predictor, len(served), n_rows, timings, n_runs)
         if self._watch:
-            self._watch.count(predictor.name, predictor.version, "answered")
-            self._recent.add(predictor.name, predictor.reader, tensors, n_bytes)
+            self._watch.count(predictor.name, predictor.version, "answered", len(served))
+            for tensors, n_bytes in served:
+                self._recent.add(predictor.name, predictor.reader, tensors, n_bytes)
 
     def failed(self, predictor: Predictor, error: Exception, elapsed_ns: int) -> None:
         """One request for a model's current version that failed."""
@@ -36,10 +46,10 @@ class Accounting:
         if self._watch and (kind := _kind(error)):
             self._watch.count(predictor.name, predictor.version, kind)
 
-    def answered_version(self, predictor: Predictor, tensors: Tensors, timings: Timings, n_runs: int = 1) -> None:
+    def answered_version(self, predictor: Predictor, n_rows: int, timings: Timings) -> None:
         """One answered request for a version that was asked for by its number."""
-        self._metrics.count_rows(predictor.name, predictor.version, tensors.n_samples)
-        self._statistics.count(predictor, tensors.n_samples, timings, n_runs)
+        self._metrics.count_rows(predictor.name, predictor.version, n_rows)
+        self._statistics.count(predictor, 1, n_rows, timings, 1)
 
     def failed_version(self, predictor: Predictor, elapsed_ns: int) -> None:
         """One such request that failed."""

@@ -17,7 +17,9 @@ class Answers(NamedTuple):
 
     def are_finite(self) -> bool:
         """Whether every number is."""
-        return _is_finite(self.logits) and _is_finite(self.probabilities)
+        # One product instead of a look at each number: what is not finite makes it so, whatever it is multiplied with.
+        # It may overflow though all numbers are finite.
+        return math.isfinite(np.vdot(self.logits, self.probabilities)) or bool(self.finite_rows().all())
 
     def finite_rows(self) -> np.ndarray:
         """Whose numbers are: bool `(n_samples,)`."""
@@ -31,8 +33,3 @@ class Answers(NamedTuple):
     def take(self, rows: np.ndarray) -> Answers:
         """The answers of some rows, by number or by mask."""
         return Answers(self.logits[rows], self.probabilities[rows], self.class_index[rows])
-
-
-def _is_finite(x: np.ndarray) -> bool:
-    # One product instead of a look at each number; a sum of squares may overflow though all numbers are finite.
-    return math.isfinite(np.vdot(x, x)) or bool(np.isfinite(x).all())

@@ -48,7 +48,7 @@ def read_head(headers: Headers) -> Head:
         accept=named.get(b"accept", b""),
         accept_encoding=named.get(b"accept-encoding", b""),
         encoding="" if encoding == "identity" else encoding,
-        json_bytes=named.get(JSON_BYTES) or None,
+        json_bytes=named.get(JSON_BYTES),
         n_bytes=_number(named.get(b"content-length", b"0")),
     )
 

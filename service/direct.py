@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from time import perf_counter, perf_counter_ns
-from typing import NamedTuple
+from time import perf_counter_ns
+
+import msgspec
 
 from contract.errors import LitetError
 from service.accounting import Accounting
@@ -47,7 +48,7 @@ TARGET = re.compile(
 )
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True):
     """How a request will be answered, as far as its target and some of its headers tell."""
 
     name: str | None
@@ -56,16 +57,16 @@ class Plan(NamedTuple):
     exchange: Exchange
 
 
-class Request(NamedTuple):
-    """A request whose head is there: since when, in seconds of `perf_counter`, and from whom."""
+class Request(msgspec.Struct, frozen=True):
+    """A request whose head is there: since when, in nanoseconds of `perf_counter_ns`, and from whom."""
 
     plan: Plan
-    started: float
+    started_ns: int
     given_id: bytes | None
     client: str | None
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True):
     """A successful answer."""
 
     written: Written
@@ -76,7 +77,7 @@ Reply = Callable[[Response | None], None]
 """Takes the answer; None where the app has to give it."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """A request that was read: that took `input_ns` nanoseconds, and was done at `read_ns` of `perf_counter_ns`."""
 
     request: Request
@@ -103,8 +104,10 @@ class Direct:
         if self._draining.started:  # what is answered from now on says so
             return None
         get = headers.get
-        content_type, accept, encoding, n_json = [get(name, b"") for name in DECIDING]
-        n_cached = len(target) + len(content_type) + len(accept) + len(encoding) + len(n_json)
+        content_type, accept, encoding, n_json = [get(name) for name in DECIDING]
+        n_cached = (
+            len(target) + len(content_type or b"") + len(accept or b"") + len(encoding or b"") + len(n_json or b"")
+        )
         if n_bytes > self._predict.max_body_bytes or n_cached > MAX_CACHED_BYTES:
             return None
         plan = _plan(target, content_type, accept, encoding, n_json)
@@ -112,19 +115,22 @@ class Direct:
 
     def request(self, plan: Plan, given_id: bytes | None, client: str | None) -> Request:
         """A request that begins now."""
-        return Request(plan, perf_counter(), given_id, client)
+        return Request(plan, perf_counter_ns(), given_id, client)
 
     def ask(self, request: Request, body: bytes, reply: Reply) -> None:
         """Have `reply` called with the answer to a body: now, or before the event loop looks for more requests."""
         began = perf_counter_ns()
-        found = self._read(request.plan, body)
-        if found is None:
+        try:
+            exchange, predictor = request.plan.exchange, self._predict.lookup.current(request.plan.name)
+            max_rows = min(self._predict.max_rows, exchange.inline_rows(predictor))
+            question = exchange.read(body, predictor, max_rows)
+        except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
             reply(None)
             return
         read = perf_counter_ns()
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.answer_waiting)
-        self._waiting.append(Asked(request, *found, len(body), read - began, read, reply))
+        self._waiting.append(Asked(request, predictor, question, len(body), read - began, read, reply))
 
     def answer_waiting(self) -> None:
         """Answer everything that was asked and not yet answered."""
@@ -133,53 +139,59 @@ class Direct:
         for asked in waiting:
             by_version.setdefault(asked.predictor, []).append(asked)
         for predictor, group in by_version.items():
-            began = perf_counter_ns()
-            all_scored = score_all(predictor, [asked.question.rows for asked in group])
-            ran = perf_counter_ns()
-            n_runs = 1  # one for all; more where each had to have its own, which is seldom
-            for asked, scored in zip(group, all_scored, strict=True):
-                self._reply(asked, scored, began, ran, n_runs)
-                n_runs = 0 if predictor.is_batch_invariant else 1
+            self._answer(predictor, group)
 
-    def _read(self, plan: Plan, body: bytes) -> tuple[Predictor, Question] | None:
+    def _answer(self, predictor: Predictor, group: Sequence[Asked]) -> None:
+        """Answer requests for one version. They are counted when all answers are on their way."""
+        began = perf_counter_ns()
+        all_scored = score_all(predictor, [asked.question.rows for asked in group])
+        ran = perf_counter_ns()
+        replied = [(asked, self._reply(asked, scored)) for asked, scored in zip(group, all_scored, strict=True)]
+        ended = perf_counter_ns()
         try:
-            exchange, predictor = plan.exchange, self._predict.lookup.current(plan.name)
-            max_rows = min(self._predict.max_rows, exchange.inline_rows(predictor))
-            question = exchange.read(body, predictor, max_rows)
-        except Exception:  # noqa: BLE001 # whatever it is, the app meets it again, and says and counts it
-            return None
-        return predictor, question
+            self._count(predictor, [(asked, name) for asked, name in replied if name], began, ran, ended)
+        except Exception:  # others wait for their answers
+            logger.exception("answered requests were not counted")
 
-    def _reply(self, asked: Asked, scored: Scored | None, began: int, ran: int, n_runs: int) -> None:
-        request, predictor, question, n_bytes, input_ns, read_ns, reply = asked
-        started = perf_counter_ns()
+    def _reply(self, asked: Asked, scored: Scored | None) -> bytes | None:
+        """Give an answer; its request's id, or None where it was not to be had here."""
         try:
-            written = question.write(scored) if scored else None
+            written = asked.question.write(scored) if scored else None
         except Exception:  # noqa: BLE001 # as above
             written = None
         if written is None:
-            reply(None)
+            asked.reply(None)
+            return None
+        request_id = self._telemetry.name(asked.request.given_id)
+        asked.reply(Response(written, request_id))
+        return request_id
+
+    def _count(
+        self, predictor: Predictor, answered: Sequence[tuple[Asked, bytes]], began: int, ran: int, ended: int
+    ) -> None:
+        """Count requests that were answered: the model ran from `began` to `ran`, the last answer left at `ended`."""
+        if not answered:
             return
-        request_id = self._telemetry.name(request.given_id)
-        reply(Response(written, request_id))
-        # Afterwards: the answer is on its way already, and need not wait for what nobody waits for.
-        try:
-            timings = Timings(input_ns, began - read_ns, ran - began, perf_counter_ns() - started)
-            self._accounting.answered(predictor, question.rows.tensors, n_bytes, timings, n_runs)
-            plan, seconds = request.plan, perf_counter() - request.started
+        n_requests, input_ns, read_ns, served = len(answered), 0, 0, []
+        for asked, request_id in answered:
+            input_ns += asked.input_ns
+            read_ns += asked.read_ns
+            served.append((asked.question.rows.tensors, asked.n_bytes))
+            request = asked.request
+            plan, seconds = request.plan, (ended - request.started_ns) * 1e-9
             self._telemetry.record(request_id, "POST", plan.path, plan.route, 200, seconds, request.client)
-        except Exception:  # others wait for their answers
-            logger.exception("an answered request was not counted")
+        timings = Timings(input_ns, n_requests * began - read_ns, n_requests * (ran - began), ended - ran)
+        self._accounting.answered(predictor, served, timings, 1 if predictor.is_batch_invariant else n_requests)
 
 
 @lru_cache(maxsize=512)
-def _plan(target: bytes, *said: bytes) -> Plan | None:
+def _plan(target: bytes, *said: bytes | None) -> Plan | None:
     if not (found := TARGET.fullmatch(target)):
         return None
     group = next(name for name in ROUTES if found[name])
     dialect, route = ROUTES[group]
     try:
-        head = read_head([(name, value) for name, value in zip(DECIDING, said, strict=True) if value])
+        head = read_head([(name, value) for name, value in zip(DECIDING, said, strict=True) if value is not None])
         exchange = negotiate(dialect, head, found["query"] or b"")
     except LitetError:
         return None

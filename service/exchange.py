@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from contract.tensors import Tensors
 from service.formats.rows import Rows
@@ -17,7 +19,7 @@ from service.scoring import score
 from service.statistics import Timings
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, frozen=True):
     """An answer's bytes, and the headers that say what they are."""
 
     content: bytes
@@ -25,7 +27,7 @@ class Written(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True):
     """The rows that a body asks about, and how their answers are written."""
 
     rows: Rows
@@ -52,7 +54,7 @@ class Exchange(Protocol):
         """
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True):
     """A written answer, the rows that it is for, and how long each part of it took."""
 
     written: Written
@@ -67,9 +69,9 @@ def answer(exchange: Exchange, predictor: Predictor, body: bytes, max_rows: int)
         CallerError: the body is not one that the model can answer.
     """
     started = perf_counter_ns()
-    rows, write = exchange.read(body, predictor, max_rows)
+    question = exchange.read(body, predictor, max_rows)
     read = perf_counter_ns()
-    scored = score(predictor, rows)
+    scored = score(predictor, question.rows)
     ran = perf_counter_ns()
-    written = write(scored)
-    return Answered(written, rows.tensors, Timings(read - started, 0, ran - read, perf_counter_ns() - ran))
+    written = question.write(scored)
+    return Answered(written, question.rows.tensors, Timings(read - started, 0, ran - read, perf_counter_ns() - ran))

@@ -90,7 +90,7 @@ class Predict:
         except Exception as error:
             self._accounting.failed(predictor, error, perf_counter_ns() - started)
             raise
-        self._accounting.answered(predictor, answered.tensors, len(body), answered.timings)
+        self._accounting.answered(predictor, [(answered.tensors, len(body))], answered.timings)
         return answered
 
     async def answer_version(
@@ -108,7 +108,7 @@ class Predict:
         except Exception:
             self._accounting.failed_version(predictor, perf_counter_ns() - started)
             raise
-        self._accounting.answered_version(predictor, answered.tensors, answered.timings)
+        self._accounting.answered_version(predictor, answered.tensors.n_samples, answered.timings)
         return answered
 
     async def in_turn(self, work: Callable[[], T]) -> T:

@@ -1,16 +1,18 @@
-"""uvicorn's HTTP/1.1, but for three things.
+"""uvicorn's HTTP/1.1, but for four things.
 
-A stop loses no request that is already on its way; heads have an end; and a prediction that needs nothing of the app
-is answered without it (`service.direct`).
+A stop loses no request that is already on its way; heads have an end; an offer of another protocol is passed over, as
+RFC 9110, 7.8, lets us; and a prediction that needs nothing of the app is answered without it (`service.direct`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:  # a supervisor has a protocol, too, and nothing to answer
+    from service.bodies import Headers
     from service.direct import Direct, Request, Response
 
 GRACE_S = 1.0
@@ -44,7 +46,11 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, or refuse a head (or a chunk's extension, or trailers) that does not end."""
         self._unfinished_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self._unfinished_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(TOO_LARGE)
             self.transport.close()
@@ -53,8 +59,8 @@ class Protocol(HttpToolsProtocol):
         """The head is whole."""
         self._unfinished_bytes = 0
         self._request = self._make_request(self._direct) if self._direct else None
-        if self._request is None:
-            super().on_headers_complete()
+        if self._request is None and not self.parser.should_upgrade():
+            self._begin_for_app()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body came."""
@@ -67,17 +73,17 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Another request comes; the one before is answered first."""
         self._answer_waiting()
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._unfinished_bytes = 0
         request, self._request = self._request, None
-        if self._direct is None or request is None:
+        if self._direct is not None and request is not None:
+            self._is_waiting = True
+            self._direct.ask(request, b"".join(self._chunks), self._reply)
+        elif not self.parser.should_upgrade():
             super().on_message_complete()
-            return
-        self._is_waiting = True
-        self._direct.ask(request, b"".join(self._chunks), self._reply)
 
     def shutdown(self) -> None:
         """Finish, and close the connection."""
@@ -88,6 +94,24 @@ class Protocol(HttpToolsProtocol):
             self.loop.call_later(GRACE_S, super().shutdown)
         else:
             super().shutdown()
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read on, requests that offer another protocol among it.
+
+        The parser leaves their body to that protocol, so such a request is read anew, without the offer.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self.parser.get_method() == b"CONNECT":  # no offer, but a demand
+                    raise httptools.HttpParserInvalidMethodError from None
+                head = _without_upgrade(self.parser, self.url, self.headers)
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+                data = head + data[offer.args[0] :]
+            else:
+                return
 
     def _answer_waiting(self) -> None:
         if self._direct is not None and self._is_waiting:
@@ -103,11 +127,12 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             self._chunks.clear()
-            (content, content_type, others), request_id = response
+            written = response.written
             head = self._default_headers()
-            if others:
-                head = b"".join([head, *[b"%b: %b\r\n" % header for header in others]])
-            self.transport.write(SUCCESS % (head, content_type, len(content), request_id, content))
+            if written.headers:
+                head = b"".join([head, *[b"%b: %b\r\n" % header for header in written.headers]])
+            content = written.content
+            self.transport.write(SUCCESS % (head, written.content_type, len(content), response.request_id, content))
             self.on_response_complete()
 
     def _default_headers(self) -> bytes:
@@ -121,8 +146,8 @@ class Protocol(HttpToolsProtocol):
         headers = dict(self.headers)
         if (
             self.parser.get_method() != b"POST"
-            or self.parser.get_http_version() != "1.1"
             or not self.parser.should_keep_alive()
+            or (b"connection" in headers and self.parser.get_http_version() != "1.1")
             or len(headers) < len(self.headers)
             or not NOT_DIRECT.isdisjoint(headers)
             or len(length := headers.get(b"content-length", b"0")) > MAX_DIGITS
@@ -136,10 +161,24 @@ class Protocol(HttpToolsProtocol):
             return None
         return direct.request(plan, headers.get(b"x-request-id"), self.client[0] if self.client else None)
 
+    def _begin_for_app(self) -> None:
+        """Begin the request again as uvicorn does: what the app is told of it is half of what its head costs."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
     def _hand_over(self) -> None:
         """Let the app have the request, as far as it has come."""
         self._request = None
-        super().on_headers_complete()
+        self._begin_for_app()
         for chunk in self._chunks:
             super().on_body(chunk)
         self._chunks.clear()
+
+
+def _without_upgrade(parser: httptools.HttpRequestParser, url: bytes, headers: Headers) -> bytes:
+    """The head of a request as it came, but for the offer."""
+    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"upgrade"]
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (parser.get_method(), url, parser.get_http_version().encode(), b"".join(lines))

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -32,8 +31,8 @@ Key = tuple[str, int]
 """A model's name and version."""
 
 
-class Timings(NamedTuple):
-    """Where the time of one answered request went, in nanoseconds: `input_ns` reading its body, `queue_ns` waiting for
+class Timings(msgspec.Struct, frozen=True):
+    """Where the time of answered requests went, in nanoseconds: `input_ns` reading its body, `queue_ns` waiting for
     its turn, `infer_ns` in the model, `output_ns` writing its answer.
     """
 
@@ -103,17 +102,16 @@ class Statistics:
                 await task
             await asyncio.to_thread(self.share)
 
-    def count(self, predictor: Predictor, n_rows: int, timings: Timings, n_runs: int = 1) -> None:
-        """One answered request. `n_runs` is 0 where it was answered by a run that another one is counted with."""
-        input_ns, queue_ns, infer_ns, output_ns = timings
+    def count(self, predictor: Predictor, n_requests: int, n_rows: int, timings: Timings, n_runs: int) -> None:
+        """Answered requests, the sums of their times, and how often the model ran for all of them."""
         counts = self._of(predictor)
-        counts.n_answered += 1
+        counts.n_answered += n_requests
         counts.n_rows += n_rows
         counts.n_runs += n_runs
-        counts.input_ns += input_ns
-        counts.queue_ns += queue_ns
-        counts.infer_ns += infer_ns
-        counts.output_ns += output_ns
+        counts.input_ns += timings.input_ns
+        counts.queue_ns += timings.queue_ns
+        counts.infer_ns += timings.infer_ns
+        counts.output_ns += timings.output_ns
         counts.last_ns = self._clock()
 
     def count_failure(self, predictor: Predictor, elapsed_ns: int) -> None:

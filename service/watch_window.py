@@ -91,12 +91,12 @@ class WatchWindow:
         self._counts: dict[tuple[str, int], Counts] = {}
         self._watched: dict[str, Watched] = {}
 
-    def count(self, model: str, version: int, kind: Kind) -> None:
-        """One request that a version was asked."""
+    def count(self, model: str, version: int, kind: Kind, n_requests: int = 1) -> None:
+        """Requests that a version was asked."""
         counts = self._counts.get((model, version))
         if counts is None:
             counts = self._counts[model, version] = Counts()
-        setattr(counts, kind, getattr(counts, kind) + 1)
+        setattr(counts, kind, getattr(counts, kind) + n_requests)
 
     def begin(self, model: str, version: int, before: int, *, takes_same_rows: bool) -> None:
         """Watch a version that was promoted over another. What is known of others is forgotten.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -13,7 +13,7 @@ from contract.tensors import Cell, Row, RowReader, Tensors
 from service.errors import BodyTooLarge, InvalidBody
 
 
-class Rows(NamedTuple):
+class Rows(msgspec.Struct, frozen=True):
     """The rows of a body.
 
     `tensors` are those of all rows; or, where bad rows are to be listed rather than refused, those of the good ones,

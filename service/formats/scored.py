@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from contract.errors import Fault
@@ -12,7 +13,7 @@ from service.answers import Answers
 from service.predictor import Predictor
 
 
-class Scored(NamedTuple):
+class Scored(msgspec.Struct, frozen=True):
     """Answers in the order of the rows, and the version that gave them.
 
     `unseen` names, by position among the answers, features whose value the model never met. `faults` are, by number in

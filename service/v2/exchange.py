@@ -63,7 +63,8 @@ def negotiate_infer(content_type: bytes, json_bytes: bytes | None, accept_encodi
     """
     if media_type(content_type) not in TYPES:
         raise UnsupportedBody(f"a body must be sent as Content-Type: {JSON} or {OCTETS}")
-    if json_bytes is not None and not (json_bytes.isdigit() and len(json_bytes) <= MAX_DIGITS):
-        got = shorten(json_bytes.decode("latin-1"))
+    n_json = None if json_bytes is None else json_bytes.strip(b" \t")
+    if n_json is not None and not (n_json.isdigit() and len(n_json) <= MAX_DIGITS):
+        got = shorten(n_json.decode("latin-1"))
         raise InvalidBody(f"Inference-Header-Content-Length must be a number of bytes, got {got!r}")
-    return InferExchange(None if json_bytes is None else int(json_bytes), accepted_encoding(accept_encoding))
+    return InferExchange(None if n_json is None else int(n_json), accepted_encoding(accept_encoding))

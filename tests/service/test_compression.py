@@ -83,7 +83,8 @@ def test_only_what_is_worth_it_is_compressed() -> None:
     small, large = (Written(b"x" * size, b"text/plain", ((b"a", b"b"),)) for size in (MIN_BYTES - 1, MIN_BYTES))
     assert compressed(small, "gzip") is small
     assert compressed(large, None) is large
-    content, content_type, headers = compressed(large, "gzip")
-    assert gzip.decompress(content) == large.content
-    assert (content_type, headers) == (b"text/plain", ((b"a", b"b"), (b"content-encoding", b"gzip")))
+    written = compressed(large, "gzip")
+    assert gzip.decompress(written.content) == large.content
+    assert written.content_type == b"text/plain"
+    assert written.headers == ((b"a", b"b"), (b"content-encoding", b"gzip"))
     assert zlib.decompress(compressed(large, "deflate").content) == large.content

@@ -148,7 +148,7 @@ DIRECT = {
     "v2, nothing but bytes": post(
         "/v2/models/iris/infer?x=1",
         "Content-Type: application/octet-stream",
-        "Inference-Header-Content-Length: 0",
+        "Inference-Header-Content-Length: 0 \t",
         body=ROW_BYTES,
     ),
     "v2 by feature": infer(
@@ -187,6 +187,7 @@ FOR_THE_APP = {
     "another method": post("/predict", JSON, method="PUT"),
     "the last request": post("/predict", JSON, "Connection: close"),
     "HTTP/1.0": post("/predict", JSON, "Connection: keep-alive", version="1.0"),
+    "HTTP/1.0 at its shortest": post("/predict", JSON, version="1.0"),
     "a client that waits": post("/predict", JSON, "Expect: 100-continue"),
     "a large body": post("/predict", JSON, body=ROW + b" " * 140_000),
     "too large a body": post("/predict", JSON, body=ROW + b" " * 200_000),
@@ -195,6 +196,7 @@ FOR_THE_APP = {
     "v2, a wrong row": infer(inputs=[{**NUMBERS, "data": [5.1, 3.5, 1.4, 1e39]}]),
     "v2, a wrong shape": infer(inputs=[{**NUMBERS, "shape": [2, 3], "data": [5.1, 3.5, 1.4]}]),
     "v2, a wrong length": post("/v2/models/iris/infer", "Inference-Header-Content-Length: x"),
+    "v2, an empty length": post("/v2/models/iris/infer", "Inference-Header-Content-Length:"),
     "v2, no such model": infer(model="none", inputs=[]),
     "v2, a version": post("/v2/models/iris/versions/1/infer", body=ROW_BYTES),
     "v1, no rows": post("/v1/models/iris:predict", JSON, body=b'{"inputs":[]}'),

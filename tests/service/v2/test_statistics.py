@@ -151,7 +151,7 @@ def test_a_worker_writes_its_numbers_without_being_asked(tmp_path: Path, monkeyp
 
     async def wait() -> None:
         async with one.lifespan(None), asyncio.timeout(30):
-            one.count(IRIS, 7, Timings(1, 2, 3, 4))
+            one.count(IRIS, 1, 7, Timings(1, 2, 3, 4), 1)
             while KEY not in await asyncio.to_thread(other.totals):
                 pass
 
@@ -162,15 +162,15 @@ def test_a_worker_writes_its_numbers_without_being_asked(tmp_path: Path, monkeyp
 def test_counts_add_up_field_by_field(tmp_path: Path) -> None:
     now = [100]
     one, other = (Statistics(tmp_path, lambda: now[0]) for _ in range(2))
-    one.count(IRIS, 5, Timings(1, 20, 300, 4000))
-    one.count(IRIS, 6, Timings(1, 20, 300, 4000), n_runs=0)
+    one.count(IRIS, 1, 5, Timings(0, 15, 300, 3000), 1)
+    one.count(IRIS, 3, 6, Timings(2, 25, 300, 5000), 1)
     now[0] = 90
     other.count_failure(IRIS, 50_000)
     one.share()
     expected = Counts(
-        n_answered=2,
+        n_answered=4,
         n_rows=11,
-        n_runs=1,
+        n_runs=2,
         input_ns=2,
         queue_ns=40,
         infer_ns=600,
@@ -185,16 +185,16 @@ def test_counts_add_up_field_by_field(tmp_path: Path) -> None:
 def test_nobody_sees_a_smaller_sum_than_another_has_seen(tmp_path: Path) -> None:
     one, other = Statistics(tmp_path), Statistics(tmp_path)
     for n in range(1, 5):
-        one.count(IRIS, 1, Timings(0, 0, 0, 0))
+        one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
         assert one.totals()[KEY].n_rows == n
         assert other.totals()[KEY].n_rows == n
 
 
 def test_totals_are_not_counted_any_further() -> None:
     alone = Statistics(None)
-    alone.count(IRIS, 1, Timings(0, 0, 0, 0))
+    alone.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     totals = alone.totals()
-    alone.count(IRIS, 1, Timings(0, 0, 0, 0))
+    alone.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     assert totals[KEY].n_rows == 1
 
 
@@ -202,7 +202,7 @@ def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     one = Statistics(tmp_path)
     one.share()
     assert not list(tmp_path.iterdir())
-    one.count(IRIS, 1, Timings(0, 0, 0, 0))
+    one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     one.share()
     (file,) = tmp_path.iterdir()
     before = file.stat().st_ino
@@ -215,7 +215,7 @@ def test_a_damaged_file_is_left_out_and_logged(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = Statistics(tmp_path)
-    one.count(IRIS, 1, Timings(0, 0, 0, 0))
+    one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     (tmp_path / "statistics-1-x.json").write_bytes(content)
     assert one.totals()[KEY].n_rows == 1
     (record,) = caplog.records
@@ -224,12 +224,12 @@ def test_a_damaged_file_is_left_out_and_logged(
 
 def test_nobody_is_told_what_the_others_cannot_know_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Statistics(tmp_path), Statistics(tmp_path)
-    one.count(IRIS, 1, Timings(0, 0, 0, 0))
+    one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     share = one.share
 
     def share_then_count() -> None:  # as the event loop does while a thread adds up
         share()
-        one.count(IRIS, 1, Timings(0, 0, 0, 0))
+        one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
 
     monkeypatch.setattr(one, "share", share_then_count)
     assert one.totals()[KEY].n_rows == 1 == other.totals()[KEY].n_rows
@@ -240,7 +240,7 @@ def test_a_worker_that_cannot_write_still_knows_its_own_numbers(
 ) -> None:
     folder = tmp_path / "gone"
     one = Statistics(folder)
-    one.count(IRIS, 1, Timings(0, 0, 0, 0))
+    one.count(IRIS, 1, 1, Timings(0, 0, 0, 0), 1)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             assert one.totals()[KEY].n_rows == 1

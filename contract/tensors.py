@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -105,7 +106,7 @@ class RowReader:
         """
         if not self._texts:
             x_num = to_float32(_doubles(matrix, (len(matrix), self._n_features)))
-            return Tensors(x_num, np.empty((len(matrix), 0), dtype=object), {})
+            return Tensors(x_num, no_texts(len(matrix)), {})
         columns = tuple(zip(*matrix, strict=True)) if matrix else ((),) * self._n_features
         x_num = np.empty((len(matrix), len(self._numeric)), dtype=np.float32)
         for j, position in enumerate(self._numeric):
@@ -149,6 +150,12 @@ class RowReader:
         if not types <= NUMBER_TYPES:
             raise TypeError
         return matrix
+
+
+@lru_cache(maxsize=64)
+def no_texts(n_samples: int) -> np.ndarray:
+    """The `x_cat` of rows without categorical features: nothing, which all may share."""
+    return np.empty((n_samples, 0), dtype=object)
 
 
 def _doubles(rows: Sequence[Sequence[Cell]], shape: tuple[int, ...]) -> np.ndarray:

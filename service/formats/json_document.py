@@ -46,11 +46,9 @@ def decode(body: bytes, kind: type[T], shape: str, *, place: str = "") -> T:
         try:
             return msgspec.convert(_lenient(str(error), body), kind)
         except (ValueError, RecursionError):
-            raise _explain(error, shape, place) from None
-    except UnicodeDecodeError:
-        raise MalformedBody(f"{place}a body must be UTF-8") from None
-    except RecursionError:
-        raise MalformedBody(f"{place}a body must not nest so deeply") from None
+            raise explain(error, shape, place) from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise explain(error, shape, place) from None
 
 
 def check_size(body: bytes, max_rows: int) -> None:
@@ -69,7 +67,12 @@ def check_size(body: bytes, max_rows: int) -> None:
         raise BodyTooLarge(f"a body must hold at most {max_rows} rows, got more arrays and objects than those need")
 
 
-def _explain(error: msgspec.DecodeError, shape: str, place: str) -> Exception:
+def explain(error: Exception, shape: str, place: str = "") -> MalformedBody | InvalidBody:
+    """What decoding ended in, as what is wrong with the body."""
+    if isinstance(error, UnicodeDecodeError):
+        return MalformedBody(f"{place}a body must be UTF-8")
+    if isinstance(error, RecursionError):
+        return MalformedBody(f"{place}a body must not nest so deeply")
     message = str(error)
     if not isinstance(error, msgspec.ValidationError):
         return MalformedBody(f"{place}a body must be JSON: {shorten(message)}")

@@ -33,5 +33,5 @@ class InferExchange(NamedTuple):
         """What the request asks (`service.exchange.Exchange.read`)."""
         reader = input_reader(predictor)
         asked = read_request(self.request, reader, max_rows)
-        rows = reader.read(asked.inputs, asked.wanted, max_rows)
+        rows = reader.read(asked.inputs, asked.wanted)
         return Question(rows, partial(write_response, asked))

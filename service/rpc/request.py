@@ -61,9 +61,10 @@ def read_request(request: ModelInferRequest, reader: InputReader, max_rows: int)
     inputs = []
     for i, one in enumerate(given):
         check_datatype(one.datatype)
-        n_elements = check_shape(one.name, one.shape, wanted, max_rows) * wanted.widths[one.name]
+        n_rows = check_shape(one.name, one.shape, wanted, max_rows)
+        n_elements = n_rows * wanted.widths[one.name]
         array = _read_raw(one, request.raw_input_contents[i], n_elements) if is_raw else _read(one, n_elements)
-        inputs.append(Input(one.name, one.datatype, list(one.shape), array))
+        inputs.append(Input(one.name, one.datatype, n_rows, array))
     return Asked(request.id, inputs, wanted, _find_outputs(request, is_raw=is_raw))
 
 

@@ -18,10 +18,10 @@ def write_response(asked: Asked, scored: Scored) -> Written:
     """The answer to a request, with its id; its outputs as bytes where the inputs came so."""
     version = str(scored.predictor.version)
     response = ModelInferResponse(model_name=scored.predictor.name, model_version=version, id=asked.id or "")
-    outputs = make_outputs(scored, asked.outputs)
-    for (name, datatype, array), (_, _, is_raw) in zip(outputs, asked.outputs.outputs, strict=True):
-        tensor = response.outputs.add(name=name, datatype=datatype, shape=array.shape)
-        if is_raw:
+    for one, array in zip(asked.outputs.outputs, make_outputs(scored, asked.outputs), strict=True):
+        datatype = one.datatype
+        tensor = response.outputs.add(name=one.name, datatype=datatype, shape=array.shape)
+        if one.is_binary:
             response.raw_output_contents.append(to_bytes(array))
         else:
             elements = array.ravel().tolist()

@@ -47,7 +47,7 @@ class InferExchange(NamedTuple):
         """What a body asks (`service.exchange.Exchange.read`)."""
         reader = input_reader(predictor)
         asked = read_request(body, self.n_json, reader, max_rows)
-        rows = reader.read(asked.inputs, asked.wanted, max_rows)
+        rows = reader.read(asked.inputs, asked.wanted)
         return Question(rows, partial(self._write, asked))
 
     def _write(self, asked: Asked, scored: Scored) -> Written:

@@ -6,14 +6,14 @@ Numbers of any datatype are rounded to float32, as those of every other format a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from contract.faults import MAX_SHOWN, shorten, text_types
 from contract.model_file import X_CAT, X_NUM
 from contract.schema import CategoricalFeature, Schema
-from contract.tensors import RowReader, Tensors, to_float32
+from contract.tensors import RowReader, Tensors, no_texts, to_float32
 from service.errors import InvalidBody
 from service.formats.rows import Rows, check_count
 from service.formats.typed_columns import read_typed_columns
@@ -23,21 +23,22 @@ from service.v2.datatypes import BOOL, BYTES, INTEGERS
 TEXT = frozenset({str})
 
 
-class Input(NamedTuple):
-    """An input of a request. `array` is `(n_elements,)`, in row-major order: numbers of the datatype; or objects, where
-    it is BYTES (str) or holds null (None).
+class Input(msgspec.Struct, frozen=True):
+    """An input of a request, whose shape was checked. `array` is `(n_elements,)`, in row-major order: numbers of the
+    datatype; or objects, where it is BYTES (str) or holds null (None).
     """
 
     name: str
     datatype: str
-    shape: Sequence[int]
+    n_rows: int
     array: np.ndarray
 
 
-class Wanted(NamedTuple):
-    """The shape `[n_rows, width]` that inputs must have, of one width for each by its name."""
+class Wanted(msgspec.Struct, frozen=True):
+    """The shape `[n_rows, width]` that inputs must have, of one width for each by its name. `names` are all of them."""
 
     widths: Mapping[str, int]
+    names: Sequence[str]
     by_feature: bool
 
 
@@ -47,8 +48,8 @@ class InputReader:
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
         widths = {X_NUM: len(reader.schema.numeric), X_CAT: len(reader.schema.categorical)}
-        self._tensors = Wanted({name: width for name, width in widths.items() if width}, by_feature=False)
-        self._features = Wanted(dict.fromkeys(reader.names, 1), by_feature=True)
+        self._tensors = _wanted({name: width for name, width in widths.items() if width}, by_feature=False)
+        self._features = _wanted(dict.fromkeys(reader.names, 1), by_feature=True)
 
     @property
     def schema(self) -> Schema:
@@ -65,6 +66,8 @@ class InputReader:
         Raises:
             InvalidBody: they are neither the model's tensors nor its features.
         """
+        if names == self._tensors.names:  # as nearly always
+            return self._tensors
         given = set(names)
         wanted = self._tensors if given <= self._tensors.widths.keys() else self._features
         if given == wanted.widths.keys() and len(names) == len(given):
@@ -76,19 +79,17 @@ class InputReader:
             raise InvalidBody(f"{rule}; lacks {shorten(', '.join(lacking))}")
         raise InvalidBody(f"{rule}; got one of them twice")
 
-    def read(self, inputs: Sequence[Input], wanted: Wanted, max_rows: int) -> Rows:
+    def read(self, inputs: Sequence[Input], wanted: Wanted) -> Rows:
         """The rows of a request's inputs, which are those that are wanted.
 
         Raises:
-            InvalidBody: inputs are of other shapes or of several lengths, or of datatypes that their features do not
-                take; or there are no rows.
-            BodyTooLarge: there are more than `max_rows`.
+            InvalidBody: inputs are of several lengths, or of datatypes that their features do not take.
             InvalidRows: a number is infinite as float32.
         """
-        n_rows = check_shape(inputs[0].name, inputs[0].shape, wanted, max_rows)
-        for one in inputs[1:]:
-            if (n_others := check_shape(one.name, one.shape, wanted, max_rows)) != n_rows:
-                raise InvalidBody(f"inputs must all have as many rows, got {n_rows} and {n_others}")
+        n_rows = inputs[0].n_rows
+        for one in inputs:
+            if one.n_rows != n_rows:
+                raise InvalidBody(f"inputs must all have as many rows, got {n_rows} and {one.n_rows}")
         named = {one.name: one for one in inputs}
         return Rows(self._read_features(named, n_rows) if wanted.by_feature else self._read_tensors(named, n_rows))
 
@@ -99,7 +100,7 @@ class InputReader:
             x_cat = _texts(inputs[X_CAT], TEXT).reshape(n_rows, len(schema.categorical))
             unseen = reader.find_unseen(x_cat)
         else:
-            x_cat = np.empty((n_rows, 0), object)
+            x_cat = no_texts(n_rows)
         if X_NUM not in inputs:
             return Tensors(np.empty((n_rows, 0), np.float32), x_cat, unseen)
         numbers = _numbers(inputs[X_NUM]).reshape(n_rows, len(schema.numeric))
@@ -127,6 +128,10 @@ def input_reader(predictor: Predictor) -> InputReader:
     if reader is None:
         reader = predictor.prepared[InputReader] = InputReader(predictor.reader)
     return reader
+
+
+def _wanted(widths: Mapping[str, int], *, by_feature: bool) -> Wanted:
+    return Wanted(widths, list(widths), by_feature)
 
 
 def check_shape(name: str, shape: Sequence[int], wanted: Wanted, max_rows: int) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -17,27 +17,25 @@ from service.formats.scored import Scored
 from service.v2.datatypes import BYTES, FP32, INT64
 
 
-class Requested(NamedTuple):
+class Requested(msgspec.Struct, frozen=True):
     """An output that is wanted: itself, or its `n_classes` highest values as texts `value:index:label`, if not 0."""
 
     name: str
     n_classes: int
     is_binary: bool
 
+    @property
+    def datatype(self) -> str:
+        """Of its array: BYTES are str as objects."""
+        return BYTES if self.n_classes else INT64 if self.name == CLASS_INDEX else FP32
 
-class WantedOutputs(NamedTuple):
+
+class WantedOutputs(msgspec.Struct, frozen=True):
     """All outputs that are wanted, in order. `kind` is the same for all that are written alike but for their values."""
 
     outputs: tuple[Requested, ...]
     kind: tuple[tuple[str, bool, bool], ...]
-
-
-class Output(NamedTuple):
-    """An output of an answer: float32 or int64, or str as objects where the datatype is BYTES."""
-
-    name: str
-    datatype: str
-    array: np.ndarray
+    has_classes: bool
 
 
 @lru_cache(maxsize=2)
@@ -64,20 +62,19 @@ def find_outputs(asked: Sequence[Requested], *, is_binary: bool) -> WantedOutput
 
 
 def _wanted(asked: Sequence[Requested]) -> WantedOutputs:
-    return WantedOutputs(tuple(asked), tuple([(one.name, one.n_classes > 0, one.is_binary) for one in asked]))
+    kind = tuple([(one.name, one.n_classes > 0, one.is_binary) for one in asked])
+    return WantedOutputs(tuple(asked), kind, any(has_classes for _name, has_classes, _is_binary in kind))
 
 
-def make_outputs(scored: Scored, wanted: WantedOutputs) -> list[Output]:
-    """The outputs, in the order in which they are wanted."""
-    outputs = []
-    for name, n_classes, _is_binary in wanted.outputs:
-        array: np.ndarray = getattr(scored.answers, name)
-        if n_classes:
-            labels = [label_text(label) for label in scored.predictor.schema.labels]
-            outputs.append(Output(name, BYTES, _classify(array, labels, n_classes)))
-        else:
-            outputs.append(Output(name, INT64 if name == CLASS_INDEX else FP32, array))
-    return outputs
+def make_outputs(scored: Scored, wanted: WantedOutputs) -> list[np.ndarray]:
+    """The arrays of the outputs, in the order in which they are wanted."""
+    arrays = [getattr(scored.answers, one.name) for one in wanted.outputs]
+    if wanted.has_classes:
+        labels = [label_text(label) for label in scored.predictor.schema.labels]
+        for position, one in enumerate(wanted.outputs):
+            if one.n_classes:
+                arrays[position] = _classify(arrays[position], labels, one.n_classes)
+    return arrays
 
 
 def _classify(scores: np.ndarray, labels: Sequence[str], n_classes: int) -> np.ndarray:

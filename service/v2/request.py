@@ -6,7 +6,6 @@ tensor data" and "classification".
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, NoReturn
 
 import msgspec
@@ -16,14 +15,17 @@ from msgspec import UNSET, Meta, UnsetType
 from contract.faults import shorten
 from contract.model_file import X_NUM
 from service.errors import InvalidBody, MalformedBody
-from service.formats.json_document import NOT_JSON, check_size, decode
+from service.formats.json_document import NOT_JSON, explain
 from service.v2.datatypes import FP32, check_datatype, from_bytes
 from service.v2.inputs import Input, InputReader, Wanted, check_shape
 from service.v2.json_data import read_data
+from service.v2.json_text import check_objects, without_nan
 from service.v2.outputs import Requested, WantedOutputs, find_outputs
 
 SHAPE = '{"inputs": [{"name", "shape", "datatype", "data"}, …]}, and perhaps "id", "parameters" and "outputs"'
 
+OBJECTS = 1_000
+"""How many objects a document may hold beside two for each feature: members that are not known may hold some."""
 Size = Annotated[int, Meta(ge=0)]
 
 
@@ -99,55 +101,54 @@ def read_request(body: bytes, n_json: int | None, reader: InputReader, max_rows:
     if n_json is not None and n_json > len(body):
         raise MalformedBody(f"Inference-Header-Content-Length must be at most {len(body)}, as the body, got {n_json}")
     text = body if n_json is None else body[:n_json]
-    request = _decode(text, max_rows * reader.n_features)
+    request = _decode(text, reader.n_features)
     wanted = reader.find_wanted([one.name for one in request.inputs])
-    rest = memoryview(body)[len(text) :]
+    rest = memoryview(body)[len(text) :] if n_json is not None else b""
     inputs = []
     for one in request.inputs:
-        given, rest = _read_input(one, rest, wanted, max_rows)
-        inputs.append(given)
-    if len(rest):
+        check_datatype(one.datatype)
+        n_rows = check_shape(one.name, one.shape, wanted, max_rows)
+        n_elements = n_rows * wanted.widths[one.name]
+        size = one.parameters.binary_data_size if one.parameters else UNSET
+        if size is UNSET:
+            array = _read_data(one, n_elements)
+        else:
+            array = from_bytes(one.name, one.datatype, _own_bytes(one, size, rest), n_elements)
+            rest = rest[size:]
+        inputs.append(Input(one.name, one.datatype, n_rows, array))
+    if rest:
         raise InvalidBody(f"a body must end with the bytes of its inputs, got {len(rest)} more")
     is_binary = bool(request.parameters and request.parameters.binary_data_output)
     return Asked(request.id, inputs, wanted, _find_outputs(request.outputs, is_binary=is_binary))
 
 
-def _decode(text: bytes, max_arrays: int) -> InferRequest:
+def _decode(text: bytes, n_features: int) -> InferRequest:
+    check_objects(text, OBJECTS + 2 * n_features)
     try:
         return DECODER.decode(text)
-    except NOT_JSON:
+    except NOT_JSON as error:
         if b"NaN" not in text and b"Infinity" not in text:
-            return decode(text, InferRequest, SHAPE)  # which says what is wrong
+            raise explain(error, SHAPE) from None
     # Not JSON, but what Python writes for a missing number: once more, with null in its place.
-    check_size(text, max_arrays)
     try:
-        mended = json.dumps(json.loads(text, parse_constant=_constant))
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody(f"a body must be JSON: {shorten(str(error))}") from None
-    return decode(mended.encode(), InferRequest, SHAPE)
+        return DECODER.decode(without_nan(text))
+    except NOT_JSON as error:
+        raise explain(error, SHAPE) from None
 
 
-def _constant(literal: str) -> None:
-    if literal != "NaN":
-        raise InvalidBody(f"numbers must be finite, or null where they are missing, got {literal}")
+def _read_data(one: InputTensor, n_elements: int) -> np.ndarray:
+    if one.data is UNSET:
+        _refuse(one, "must have data, or binary_data_size and bytes behind the JSON")
+    return read_data(one.name, one.datatype, one.shape, n_elements, one.data)
 
 
-def _read_input(one: InputTensor, rest: memoryview, wanted: Wanted, max_rows: int) -> tuple[Input, memoryview]:
-    """An input, and the bytes behind its own."""
-    check_datatype(one.datatype)
-    n_elements = check_shape(one.name, one.shape, wanted, max_rows) * wanted.widths[one.name]
-    size = one.parameters.binary_data_size if one.parameters else UNSET
-    if size is UNSET:
-        if one.data is UNSET:
-            _refuse(one, "must have data, or binary_data_size and bytes behind the JSON")
-        array = read_data(one.name, one.datatype, one.shape, n_elements, one.data)
-        return Input(one.name, one.datatype, one.shape, array), rest
+def _own_bytes(one: InputTensor, size: int, rest: memoryview | bytes) -> memoryview | bytes:
+    """The bytes of an input, which come first among the rest."""
     if one.data is not UNSET:
         _refuse(one, "must have data or binary_data_size, got both")
     if size > len(rest):
         _refuse(one, f"must have {size} bytes behind the JSON, as its binary_data_size says, got {len(rest)}")
-    array = from_bytes(one.name, one.datatype, rest[:size], n_elements)
-    return Input(one.name, one.datatype, one.shape, array), rest[size:]
+    return rest[:size]
 
 
 def _refuse(one: InputTensor, rule: str) -> NoReturn:
@@ -178,4 +179,4 @@ def _read_raw(body: bytes, reader: InputReader) -> Asked:
         raise InvalidBody(f"a body without JSON must be one row of {width} float32, got {len(body)} bytes")
     array = from_bytes(X_NUM, FP32, body, width)
     wanted = reader.find_wanted([X_NUM])
-    return Asked(None, [Input(X_NUM, FP32, [1, width], array)], wanted, find_outputs([], is_binary=True))
+    return Asked(None, [Input(X_NUM, FP32, 1, array)], wanted, find_outputs([], is_binary=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from service.exchange import Written
 from service.formats.scored import Scored
 from service.predictor import Predictor
 from service.v2.datatypes import to_bytes
-from service.v2.outputs import Output, WantedOutputs, make_outputs
+from service.v2.outputs import WantedOutputs, make_outputs
 
 OCTETS = b"application/octet-stream"
 JSON_TYPE = JSON.encode()
@@ -25,23 +25,22 @@ def write_response(scored: Scored, wanted: WantedOutputs, request_id: str | None
     """The answer to a request, with its id, if it has one."""
     values: list[bytes] = []
     contents: list[bytes] = []
-    outputs = make_outputs(scored, wanted)
-    for (_name, _datatype, array), (_, _, is_binary) in zip(outputs, wanted.outputs, strict=True):
-        values.append(b"%d,%d" % (len(array), array.shape[1]) if array.ndim == 2 else b"%d" % len(array))
-        if is_binary:
+    for one, array in zip(wanted.outputs, make_outputs(scored, wanted), strict=True):
+        values.append(_shape(array.shape))
+        if one.is_binary:
             content = to_bytes(array)
             contents.append(content)
             values.append(b"%d" % len(content))
         else:
             values.append(_elements(array))
     named = b"" if request_id is None else b'"id":%b,' % msgspec.json.encode(request_id)
-    document = _template(scored.predictor, outputs, wanted) % (named, *values)
+    document = _template(scored.predictor, wanted) % (named, *values)
     if not contents:
         return Written(document, JSON_TYPE)
     return Written(b"".join([document, *contents]), OCTETS, ((JSON_BYTES, b"%d" % len(document)),))
 
 
-def _template(predictor: Predictor, outputs: Sequence[Output], wanted: WantedOutputs) -> bytes:
+def _template(predictor: Predictor, wanted: WantedOutputs) -> bytes:
     """The document with a hole for the id, and for each output one for its shape and one for its data, or their size.
 
     There are no more of them than there are ways to ask for some of three outputs.
@@ -51,12 +50,17 @@ def _template(predictor: Predictor, outputs: Sequence[Output], wanted: WantedOut
         start = b'{"model_name":%b,"model_version":"%d",' % (orjson.dumps(predictor.name), predictor.version)
         members = [
             b'{"name":"%b","datatype":"%b","shape":[%%b],%b}'
-            % (output.name.encode(), output.datatype.encode(), BINARY if one.is_binary else DATA)
-            for output, one in zip(outputs, wanted.outputs, strict=True)
+            % (one.name.encode(), one.datatype.encode(), BINARY if one.is_binary else DATA)
+            for one in wanted.outputs
         ]
         template = b'%b%%b"outputs":[%b]}' % (start.replace(b"%", b"%%"), b",".join(members))
         predictor.prepared[wanted.kind] = template
     return template
+
+
+@lru_cache(maxsize=256)
+def _shape(shape: tuple[int, ...]) -> bytes:
+    return b",".join([b"%d" % size for size in shape])
 
 
 def _elements(array: np.ndarray) -> bytes:

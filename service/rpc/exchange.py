@@ -34,4 +34,4 @@ class InferExchange(NamedTuple):
         reader = input_reader(predictor)
         asked = read_request(self.request, reader, max_rows)
         rows = reader.read(asked.inputs, asked.wanted)
-        return Question(rows, partial(write_response, asked))
+        return Question(rows, partial(write_response, asked.outputs, asked.id))

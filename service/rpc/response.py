@@ -8,17 +8,16 @@ from service.exchange import Written
 from service.formats.scored import Scored
 from service.rpc.request import CONTENTS
 from service.v2.datatypes import BYTES, to_bytes
-from service.v2.outputs import make_outputs
-from service.v2.request import Asked
+from service.v2.outputs import WantedOutputs, make_outputs
 
 MEDIA_TYPE = b"application/grpc"
 
 
-def write_response(asked: Asked, scored: Scored) -> Written:
+def write_response(wanted: WantedOutputs, request_id: str | None, scored: Scored) -> Written:
     """The answer to a request, with its id; its outputs as bytes where the inputs came so."""
     version = str(scored.predictor.version)
-    response = ModelInferResponse(model_name=scored.predictor.name, model_version=version, id=asked.id or "")
-    for one, array in zip(asked.outputs.outputs, make_outputs(scored, asked.outputs), strict=True):
+    response = ModelInferResponse(model_name=scored.predictor.name, model_version=version, id=request_id or "")
+    for one, array in zip(wanted.outputs, make_outputs(scored, wanted), strict=True):
         datatype = one.datatype
         tensor = response.outputs.add(name=one.name, datatype=datatype, shape=array.shape)
         if one.is_binary:

@@ -14,7 +14,8 @@ from service.formats.exchange import KIB
 from service.formats.scored import Scored
 from service.predictor import Predictor
 from service.v2.inputs import input_reader
-from service.v2.request import Asked, read_request
+from service.v2.outputs import WantedOutputs
+from service.v2.request import read_request
 from service.v2.response import write_response
 
 OCTETS = "application/octet-stream"
@@ -48,10 +49,10 @@ class InferExchange(NamedTuple):
         reader = input_reader(predictor)
         asked = read_request(body, self.n_json, reader, max_rows)
         rows = reader.read(asked.inputs, asked.wanted)
-        return Question(rows, partial(self._write, asked))
+        return Question(rows, partial(self._write, asked.outputs, asked.id))
 
-    def _write(self, asked: Asked, scored: Scored) -> Written:
-        return compressed(write_response(scored, asked.outputs, asked.id), self.encoding)
+    def _write(self, outputs: WantedOutputs, request_id: str | None, scored: Scored) -> Written:
+        return compressed(write_response(scored, outputs, request_id), self.encoding)
 
 
 def negotiate_infer(content_type: bytes, json_bytes: bytes | None, accept_encoding: bytes) -> InferExchange:

@@ -94,16 +94,16 @@ class InputReader:
         return Rows(self._read_features(named, n_rows) if wanted.by_feature else self._read_tensors(named, n_rows))
 
     def _read_tensors(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
-        reader, schema = self._reader, self._reader.schema
+        reader = self._reader
         unseen: Mapping[int, list[str]] = {}
         if X_CAT in inputs:
-            x_cat = _texts(inputs[X_CAT], TEXT).reshape(n_rows, len(schema.categorical))
+            x_cat = _texts(inputs[X_CAT], TEXT).reshape(n_rows, -1)
             unseen = reader.find_unseen(x_cat)
         else:
             x_cat = no_texts(n_rows)
         if X_NUM not in inputs:
             return Tensors(np.empty((n_rows, 0), np.float32), x_cat, unseen)
-        numbers = _numbers(inputs[X_NUM]).reshape(n_rows, len(schema.numeric))
+        numbers = _numbers(inputs[X_NUM]).reshape(n_rows, -1)
         try:
             return Tensors(to_float32(numbers), x_cat, unseen)
         except ValueError:  # the rows are read again as any others, to say which one it is

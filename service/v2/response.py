@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import msgspec
-import numpy as np
 import orjson
 
 from service.bodies import JSON, JSON_BYTES
@@ -23,7 +22,7 @@ BINARY = b'"parameters":{"binary_data_size":%b}'
 
 def write_response(scored: Scored, wanted: WantedOutputs, request_id: str | None) -> Written:
     """The answer to a request, with its id, if it has one."""
-    values: list[bytes] = []
+    values = [b"" if request_id is None else b'"id":%b,' % msgspec.json.encode(request_id)]
     contents: list[bytes] = []
     for one, array in zip(wanted.outputs, make_outputs(scored, wanted), strict=True):
         values.append(_shape(array.shape))
@@ -31,10 +30,11 @@ def write_response(scored: Scored, wanted: WantedOutputs, request_id: str | None
             content = to_bytes(array)
             contents.append(content)
             values.append(b"%d" % len(content))
+        elif one.n_classes:
+            values.append(msgspec.json.encode(array.ravel().tolist())[1:-1])
         else:
-            values.append(_elements(array))
-    named = b"" if request_id is None else b'"id":%b,' % msgspec.json.encode(request_id)
-    document = _template(scored.predictor, wanted) % (named, *values)
+            values.append(orjson.dumps(array.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1])
+    document = _template(scored.predictor, wanted) % tuple(values)
     if not contents:
         return Written(document, JSON_TYPE)
     return Written(b"".join([document, *contents]), OCTETS, ((JSON_BYTES, b"%d" % len(document)),))
@@ -61,10 +61,3 @@ def _template(predictor: Predictor, wanted: WantedOutputs) -> bytes:
 @lru_cache(maxsize=256)
 def _shape(shape: tuple[int, ...]) -> bytes:
     return b",".join([b"%d" % size for size in shape])
-
-
-def _elements(array: np.ndarray) -> bytes:
-    """All elements in row-major order, with commas between them."""
-    if array.dtype == object:
-        return msgspec.json.encode(array.ravel().tolist())[1:-1]
-    return orjson.dumps(array.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]

@@ -14,7 +14,7 @@ import numpy as np
 from contract.tensors import Tensors
 from service.answers import Answers
 from service.formats.rows import Rows
-from service.formats.scored import Scored
+from service.formats.scored import Run, Scored
 from service.predictor import Predictor
 from service.scoring import score
 
@@ -35,9 +35,10 @@ def _score_together(predictor: Predictor, asked: Sequence[Rows]) -> list[Scored 
     answers = _answer_together(predictor, [rows.tensors for rows in asked])
     if answers is None or not answers.are_finite():
         return [_score_one(predictor, rows) for rows in asked]
+    run = Run(answers)
     ends = accumulate((rows.tensors.n_samples for rows in asked), initial=0)
     return [
-        Scored(predictor, answers.between(start, end), rows.tensors.unseen, rows.faults)
+        Scored(predictor, run, start, end, rows.tensors.unseen, rows.faults)
         for rows, (start, end) in zip(asked, pairwise(ends), strict=True)
     ]
 

@@ -18,16 +18,17 @@ def score(predictor: Predictor, rows: Rows) -> Scored:
     """
     tensors = rows.tensors
     if rows.faults is None:
-        return Scored(predictor, predictor.predict(tensors), tensors.unseen, None)
+        return Scored.alone(predictor, predictor.predict(tensors), tensors.unseen, None)
     answers = predictor.run(tensors)
-    scored = Scored(predictor, answers, tensors.unseen, rows.faults)
+    scored = Scored.alone(predictor, answers, tensors.unseen, rows.faults)
     return scored if answers.are_finite() else _without_infinite(scored)
 
 
 def _without_infinite(scored: Scored) -> Scored:
-    finite = scored.answers.finite_rows()
+    answers = scored.answers
+    finite = answers.finite_rows()
     faults: dict[int, Fault] = {**scored.faults} if scored.faults else {}
     faults |= {row: too_large(row) for row in scored.answered()[~finite].tolist()}
     places = dict(zip(np.flatnonzero(finite).tolist(), range(len(finite)), strict=False))
     unseen = {places[row]: names for row, names in scored.unseen.items() if row in places}
-    return Scored(scored.predictor, scored.answers.take(finite), unseen, dict(sorted(faults.items())))
+    return Scored.alone(scored.predictor, answers.take(finite), unseen, dict(sorted(faults.items())))

@@ -43,23 +43,23 @@ def write_document(scored: Scored, outputs: Set[str]) -> bytes:
     """A `service.formats.scored.Write` for `application/json`: a `Predictions`."""
     template = _template(scored.predictor, outputs, b",")
     if scored.faults is None:
-        return b"%b%b]}" % (template.start, template.write(scored.answers, scored.unseen, {})[1:])
+        return b"%b%b]}" % (template.start, template.write(scored, {})[1:])
     between = _between(dict.fromkeys(scored.faults, b",null"))
-    predictions = template.write(scored.answers, scored.unseen, between)[1:]
+    predictions = template.write(scored, between)[1:]
     return b'%b%b],"errors":%b}' % (template.start, predictions, msgspec.json.encode(list(scored.faults.values())))
 
 
 def write_predictions(scored: Scored) -> bytes:
     """The same as version 1 of the protocol has it: nothing but the `predictions`, with all that is known of each."""
     template = _template(scored.predictor, ALL, b",")
-    return b'{"predictions":[%b]}' % template.write(scored.answers, scored.unseen, {})[1:]
+    return b'{"predictions":[%b]}' % template.write(scored, {})[1:]
 
 
 def write_lines(scored: Scored, outputs: Set[str]) -> bytes:
     """A `service.formats.scored.Write` for `application/x-ndjson`: a `Prediction` a line, or a bad row's error."""
     template = _template(scored.predictor, outputs, b"\n")
     errors = {row: b'\n{"error":%b}' % msgspec.json.encode(fault) for row, fault in (scored.faults or {}).items()}
-    return template.write(scored.answers, scored.unseen, _between(errors))[1:] + b"\n"
+    return template.write(scored, _between(errors))[1:] + b"\n"
 
 
 def _template(predictor: Predictor, outputs: Set[str], separator: bytes) -> JsonTemplate:

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 import orjson
 
 from contract.schema import Label
-from service.answers import Answers
-from service.formats.number_text import join_rows, number_rows
+from service.formats.scored import Scored
 
 
 class JsonTemplate:
@@ -37,17 +36,17 @@ class JsonTemplate:
         rest = b"".join(b"%b" + following for following in self._followings) if openings else b"}"
         self._wholes = [head.replace(b"%", b"%%") + rest for head in self._heads]
 
-    def write(self, answers: Answers, unseen: Mapping[int, Sequence[str]], between: Mapping[int, bytes]) -> bytes:
+    def write(self, scored: Scored, between: Mapping[int, bytes]) -> bytes:
         """All predictions, in order.
 
-        `unseen` adds a member with the features that it names, by row. `between` goes before the prediction of its
+        Each with a member that names its unseen features, if it has any. `between` goes before the prediction of its
         number; after the last one where it is their count.
         """
-        classes: list[int] = answers.class_index.tolist()
-        n_answers = len(classes)
-        if n_answers == 1 and not unseen and not between:  # as nearly always, where time counts most
-            return self._wholes[classes[0]] % tuple([join_rows(getattr(answers, name)) for name in self._arrays])
-        heads = [self._heads[index] for index in classes]
+        run, start, end = scored.run, scored.start, scored.end
+        n_answers = end - start
+        if n_answers == 1 and not scored.unseen and not between:  # as nearly always, where time counts most
+            return self._wholes[run.classes()[start]] % tuple([run.numbers(name)[start] for name in self._arrays])
+        heads = [self._heads[index] for index in run.classes()[start:end]]
         for row, piece in between.items():
             if row < n_answers:
                 heads[row] = piece + heads[row]
@@ -55,11 +54,11 @@ class JsonTemplate:
             return between.get(0, b"")
         columns = [heads]
         for name in self._arrays:
-            columns.append(number_rows(getattr(answers, name)))
+            columns.append(run.numbers(name)[start:end])
             columns.append([self._followings[len(columns) // 2 - 1]] * n_answers)
         if not self._arrays:
             columns.append(self._followings * n_answers)
-        for row, features in unseen.items():
+        for row, features in scored.unseen.items():
             columns[-1][row] = b'%b,"unseen":%b}' % (columns[-1][row][:-1], orjson.dumps(features))
         pieces = [b""] * (n_answers * len(columns))
         for position, column in enumerate(columns):

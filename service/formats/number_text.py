@@ -8,9 +8,4 @@ import orjson
 
 def number_rows(x: np.ndarray) -> list[bytes]:
     """The numbers of each row of a matrix, with commas between them. There is a number in each row."""
-    return join_rows(x).split(b"],[") if len(x) else []
-
-
-def join_rows(x: np.ndarray) -> bytes:
-    """All rows of such a matrix, at least one, with `],[` between them."""
-    return orjson.dumps(x, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2]
+    return orjson.dumps(x, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[") if len(x) else []

@@ -86,11 +86,11 @@ class InputReader:
             InvalidBody: inputs are of several lengths, or of datatypes that their features do not take.
             InvalidRows: a number is infinite as float32.
         """
-        n_rows = inputs[0].n_rows
+        n_rows, named = inputs[0].n_rows, {}
         for one in inputs:
             if one.n_rows != n_rows:
                 raise InvalidBody(f"inputs must all have as many rows, got {n_rows} and {one.n_rows}")
-        named = {one.name: one for one in inputs}
+            named[one.name] = one
         return Rows(self._read_features(named, n_rows) if wanted.by_feature else self._read_tensors(named, n_rows))
 
     def _read_tensors(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
@@ -103,11 +103,11 @@ class InputReader:
             x_cat = no_texts(n_rows)
         if X_NUM not in inputs:
             return Tensors(np.empty((n_rows, 0), np.float32), x_cat, unseen)
-        numbers = _numbers(inputs[X_NUM]).reshape(n_rows, -1)
+        numbers = _numbers(inputs[X_NUM])
         try:
-            return Tensors(to_float32(numbers), x_cat, unseen)
+            return Tensors(to_float32(numbers).reshape(n_rows, -1), x_cat, unseen)
         except ValueError:  # the rows are read again as any others, to say which one it is
-            return reader.read(reader.write(Tensors(numbers, x_cat, {})))
+            return reader.read(reader.write(Tensors(numbers.reshape(n_rows, -1), x_cat, {})))
 
     def _read_features(self, inputs: Mapping[str, Input], n_rows: int) -> Tensors:
         columns = [

@@ -70,7 +70,7 @@ def _wrong_count(name: str, n_elements: int, got: str) -> InvalidBody:
 
 def _decode(name: str, kind: str, text: bytes, n_dimensions: int) -> list[Any]:
     flat, nested = DECODERS[kind]
-    is_nested = n_dimensions == 2 and NESTED.match(text)
+    is_nested = n_dimensions == 2 and (text[1:2] == b"[" or (text[1:2].isspace() and NESTED.match(text)))
     try:
         return list(chain.from_iterable(nested.decode(text))) if is_nested else flat.decode(text)
     except NOT_JSON as error:

@@ -31,11 +31,14 @@ class Requested(msgspec.Struct, frozen=True):
 
 
 class WantedOutputs(msgspec.Struct, frozen=True):
-    """All outputs that are wanted, in order. `kind` is the same for all that are written alike but for their values."""
+    """All outputs that are wanted, in order. `kind` is the same for all that are written alike but for their values.
+    `has_classes` tells that some are texts of classes, `are_numbers` that all are numbers in JSON.
+    """
 
     outputs: tuple[Requested, ...]
     kind: tuple[tuple[str, bool, bool], ...]
     has_classes: bool
+    are_numbers: bool
 
 
 @lru_cache(maxsize=2)
@@ -63,12 +66,14 @@ def find_outputs(asked: Sequence[Requested], *, is_binary: bool) -> WantedOutput
 
 def _wanted(asked: Sequence[Requested]) -> WantedOutputs:
     kind = tuple([(one.name, one.n_classes > 0, one.is_binary) for one in asked])
-    return WantedOutputs(tuple(asked), kind, any(has_classes for _name, has_classes, _is_binary in kind))
+    has_classes, has_bytes = any(one.n_classes > 0 for one in asked), any(one.is_binary for one in asked)
+    return WantedOutputs(tuple(asked), kind, has_classes, are_numbers=not has_classes and not has_bytes)
 
 
 def make_outputs(scored: Scored, wanted: WantedOutputs) -> list[np.ndarray]:
     """The arrays of the outputs, in the order in which they are wanted."""
-    arrays = [getattr(scored.answers, one.name) for one in wanted.outputs]
+    answers = scored.answers
+    arrays = [getattr(answers, one.name) for one in wanted.outputs]
     if wanted.has_classes:
         labels = [label_text(label) for label in scored.predictor.schema.labels]
         for position, one in enumerate(wanted.outputs):

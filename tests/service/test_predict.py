@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -15,7 +15,9 @@ from service.formats.json_answers import Predictions
 from service.formats.json_document import BULKY_BYTES
 from service.formats.json_template import JsonTemplate
 from service.formats.outputs import ALL
+from service.formats.scored import Scored
 from service.predict import INLINE_BYTES
+from service.predictor import Predictor
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 
@@ -113,8 +115,10 @@ def test_a_large_body_that_is_wrong_is_refused_as_a_small_one(service: Service, 
 
 
 def test_answers_are_written_with_the_shortest_digits() -> None:
+    predictor = cast("Predictor", None)  # which a template was made for
     answers = Answers(np.array([[0.1, -2.5]], np.float32), np.array([[0.7, 0.3]], np.float32), np.array([1], np.int64))
-    assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(answers, {0: ["f"]}, {}) == (
+    scored = Scored.alone(predictor, answers, {0: ["f"]}, None)
+    assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(scored, {}) == (
         b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
 

@@ -32,6 +32,6 @@ def score(foundry: Any, publisher: Publisher) -> Callable[..., Scored]:
         foundry.publish(publisher, "made", schema)
         predictor = Predictor(Repository(publisher.root).read("made", 1))
         tensors = predictor.reader.read(rows)
-        return Scored(predictor, predictor.predict(tensors), tensors.unseen, faults)
+        return Scored.alone(predictor, predictor.predict(tensors), tensors.unseen, faults)
 
     return score_rows

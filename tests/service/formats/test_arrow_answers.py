@@ -76,7 +76,7 @@ def test_no_bad_row_leaves_its_column_empty(foundry: Any, score: Callable[..., S
 
 def test_answers_to_none_are_a_table_of_errors(foundry: Any, score: Callable[..., Scored]) -> None:
     scored = score(foundry.mixed(), [[1, "Dream", 2, "male"]], {0: Fault(row=0, expected="a", got="b")})
-    none = Scored(scored.predictor, scored.answers.between(0, 0), scored.unseen, scored.faults)
+    none = Scored.alone(scored.predictor, scored.answers.between(0, 0), scored.unseen, scored.faults)
     frame = pl.read_ipc_stream(write(none, set(OUTPUTS)))
     assert frame.row(0) == (None,) * 5 + ("expected a, got b",)
 

@@ -42,6 +42,13 @@ def test_requests_of_one_turn_are_answered_by_the_models_that_they_ask(wire: Cal
     assert [b'"model":"penguins"' in answer for answer in together] == [False, True, False, True]
 
 
+def test_requests_of_one_turn_are_written_each_in_its_own_way(wire: Callable[..., Wire]) -> None:
+    names = [name for name, request in DIRECT.items() if b"penguins" not in request] * 2
+    together = in_one_turn(wire(), *[DIRECT[name] for name in names])
+    alone = [in_one_turn(wire(), DIRECT[name])[0] for name in names]
+    assert [CHANGING.sub(b"*", answer) for answer in together] == [CHANGING.sub(b"*", answer) for answer in alone]
+
+
 def test_requests_that_cannot_be_counted_are_answered_like_the_others(
     wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

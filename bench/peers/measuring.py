@@ -129,7 +129,8 @@ def drive_by(client: Client, url: str, n_rows: int, seconds: int) -> Load:
     Raises:
         RunFailed: it failed.
     """
-    command = [str(client.python), "-P", str(client.program), url.removeprefix("http://"), str(n_rows), str(seconds)]
+    address = url.removeprefix("http://")
+    command = [str(client.python), "-P", str(client.program), address, str(n_rows), str(seconds), *client.options]
     try:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

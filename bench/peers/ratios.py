@@ -82,7 +82,9 @@ def claims(figures: Figures, *, with_peers: bool) -> list[Claim]:
         cost("litet by tritonclient", "litet by httpx and polars", BULK, 1.5),
     ]
     if with_peers:
-        listed += [cost("MLServer by tritonclient", "litet by tritonclient", point) for point in (ONE, BULK)]
+        by_client = ("MLServer by tritonclient, JSON", "litet by tritonclient, JSON")
+        listed += [cost(*by_client, point) for point in (ONE, BULK)]
+        listed.append(cost("MLServer by tritonclient, JSON", "litet by tritonclient", BULK))
     workers = ratio(figures.requests_per_s, "litet, 2 workers", "litet", MANY)
     listed.append(Claim("litet, 2 workers ÷ litet: requests/s, the driver on the same 2 cores", workers))
     return [*listed, *_absolute(figures)]

@@ -29,10 +29,13 @@ class Client:
 
     python: Path
     program: Path
+    options: tuple[str, ...] = ()
 
 
 CLIENTS = Path(__file__).parent / "clients"
 TRITON = Client(ROOT / ".venv-clients" / "bin" / "python", CLIENTS / "triton.py")
+TRITON_JSON = Client(TRITON.python, TRITON.program, ("--json",))
+"""The same without binary tensors, which MLServer does not read over HTTP (github.com/SeldonIO/MLServer, issue 324)."""
 POLARS = Client(Path(sys.executable), CLIENTS / "arrow.py")
 BY_CLIENT = (ONE, BULK[-1])
 
@@ -84,6 +87,7 @@ def litet_servers(iris: Rows, mixed: Rows, iris_models: Path, mixed_models: Path
                 Case("litet, v2 binary", iris, INFER, TENSOR_BYTES),
                 Case("litet, v1", iris, "/v1/models/iris:predict", points=(ONE, MANY, BULK[-1])),
                 Case("litet by tritonclient", iris, INFER, TENSOR_BYTES, BY_CLIENT, client=TRITON),
+                Case("litet by tritonclient, JSON", iris, INFER, TENSOR, BY_CLIENT, client=TRITON_JSON),
                 Case("litet by httpx and polars", iris, format=ARROW, points=BY_CLIENT, client=POLARS),
             ),
         ),
@@ -145,8 +149,7 @@ def peer_servers(rows: Rows) -> list[Server]:
             _mlserver,
             (
                 Case("MLServer", rows, INFER, TENSOR),
-                Case("MLServer, v2 binary", rows, INFER, TENSOR_BYTES),
-                Case("MLServer by tritonclient", rows, INFER, TENSOR_BYTES, BY_CLIENT, client=TRITON),
+                Case("MLServer by tritonclient, JSON", rows, INFER, TENSOR, BY_CLIENT, client=TRITON_JSON),
             ),
             note=f"{version('mlserver')} without its worker pool, its best case; all rows in one tensor",
         ),

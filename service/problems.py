@@ -129,6 +129,13 @@ def refusal(error: CallerError, path: str) -> ASGIResponse:
     return ASGIResponse(body=content, status_code=status, media_type=media_type, headers=_headers(error))
 
 
+def invalid_http(path: str) -> tuple[str, bytes]:
+    """Media type and body of the response to what is no HTTP, for where no app has seen it."""
+    problem = Problem(type="about:blank", title=HTTPStatus.BAD_REQUEST.phrase, status=400, detail=ROUTING[400])
+    _status, media_type, content = _encode(problem, path)
+    return media_type, content
+
+
 def protocol_responses(*statuses: int) -> dict[int, ResponseSpec]:
     """How OpenAPI documents these error statuses below `/v1` and `/v2`. 400 is always among them."""
     return {

@@ -21,6 +21,7 @@ MAX_HEAD_BYTES = 64 * 1024
 """How much may arrive without completing a request's head or adding to its body; the parser would keep it all."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 SUCCESS = b"HTTP/1.1 200 OK\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+REFUSED = b"HTTP/1.1 400 Bad Request\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
 NOT_DIRECT = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer to a body."""
 MAX_DIGITS = 9
@@ -36,6 +37,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.url = b""
         self._unfinished_bytes = 0
         self._direct: Direct | None = getattr(self.app, "state", {}).get("direct")
         self._request: Request | None = None
@@ -50,7 +52,7 @@ class Protocol(HttpToolsProtocol):
         try:
             self._feed(data)
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self._refuse()
         if self._unfinished_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(TOO_LARGE)
             self.transport.close()
@@ -112,6 +114,19 @@ class Protocol(HttpToolsProtocol):
                 data = head + data[offer.args[0] :]
             else:
                 return
+
+    def _refuse(self) -> None:
+        """Say that this is no HTTP, in the terms of whoever speaks at the path, if one was read."""
+        from service.problems import invalid_http  # noqa: PLC0415 # a supervisor does without what that imports
+
+        self.logger.warning("not HTTP", extra={"client": self.client[0] if self.client else None})
+        self._answer_waiting()
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self.cycle.keep_alive = False  # a whole request came before: its answer is the last one
+            return
+        media_type, content = invalid_http(self.url.decode("latin-1"))
+        self.transport.write(REFUSED % (self._default_headers(), media_type.encode(), len(content), content))
+        self.transport.close()
 
     def _answer_waiting(self) -> None:
         if self._direct is not None and self._is_waiting:

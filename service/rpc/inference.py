@@ -27,6 +27,7 @@ from service.lookup import Lookup
 from service.predict import Predict
 from service.rpc.calls import Handler
 from service.rpc.exchange import InferExchange
+from service.rpc.wire_fields import check_fields
 from service.v2.exchange import INLINE_BYTES
 from service.v2.metadata import ServerMetadata, TensorMetadata, read_metadata
 
@@ -99,7 +100,7 @@ class Inference:
 
     async def _model_infer(self, body: bytes) -> bytes:
         """The answer to tensors."""
-        work = partial(parse, ModelInferRequest, body)
+        work = partial(_parse_request, body)
         request = work() if len(body) <= INLINE_BYTES else await self._predict.in_turn(work)
         version: str | None = request.model_version or None
         predictor = await self._lookup.get_published(request.model_name, version)
@@ -107,6 +108,11 @@ class Inference:
         answer = self._predict.answer_version if version else self._predict.answer
         answered = await answer(exchange, predictor, body, inline_bytes=exchange.inline_bytes)
         return answered.written.content
+
+
+def _parse_request(body: bytes) -> ModelInferRequest:
+    check_fields(body)
+    return parse(ModelInferRequest, body)
 
 
 def parse(kind: type[M], body: bytes) -> M:

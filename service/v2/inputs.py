@@ -142,12 +142,13 @@ def check_shape(name: str, shape: Sequence[int], wanted: Wanted, max_rows: int) 
         BodyTooLarge: it has more than `max_rows`.
     """
     width = wanted.widths[name]
-    if not (len(shape) == 2 and shape[1] == width) and not (wanted.by_feature and len(shape) == 1):
+    is_known = (len(shape) == 2 and shape[1] == width) or (wanted.by_feature and len(shape) == 1)
+    if not is_known or shape[0] < 0:
         expected = "[n_rows] or [n_rows, 1]" if wanted.by_feature else f"[n_rows, {width}]"
         raise InvalidBody(
             f"input {shorten(name)!r} must have the shape {expected}, got {shorten(str(list(shape[:MAX_SHOWN])))}"
         )
-    check_count(max(0, shape[0]), max_rows)
+    check_count(shape[0], max_rows)
     return shape[0]
 
 

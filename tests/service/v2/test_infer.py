@@ -213,7 +213,7 @@ ONE = x_num(FLAT[:4])
         ([{**ONE, "shape": [2, 4]}], "input 'x_num' must have 8 elements, as its shape says, got 4"),
         ([{**ONE, "data": [1] * 600_000}], "input 'x_num' must have 4 elements, as its shape says, got more"),
         ([{**ONE, "shape": [0, 4], "data": []}], "at least one row"),
-        ([{**ONE, "shape": [-1, 4]}], "at least one row"),
+        ([{**ONE, "shape": [-1, 4]}], "must have the shape [n_rows, 4], got [-1, 4]"),
         ([{**ONE, "datatype": "BF16"}], "a datatype must be one of BOOL, INT8"),
         ([{**ONE, "datatype": "BYTES", "data": ["a"] * 4}], "must be of a datatype of numbers, got BYTES"),
         ([{**ONE, "datatype": "INT8", "data": [1, 2, 3, 128]}], "must hold INT8, got a number out of its range"),

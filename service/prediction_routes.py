@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, post
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
@@ -70,6 +71,8 @@ def v1_routes(predict: Predict) -> list[HTTPRouteHandler]:
     @post("/v1/models/{name:str}", summary="Predict as TensorFlow Serving does", **PREDICT)
     async def predict_v1(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         """Answer instances with a model's current version."""
+        if ":" not in name:  # the model's status, which is asked for with GET
+            raise MethodNotAllowedException(headers={"Allow": "GET, OPTIONS"})
         return await predict.respond(request, _subject(name), "v1")
 
     @post("/v1/models/{name:str}/versions/{version:str}", summary="The same with a version", **PREDICT)

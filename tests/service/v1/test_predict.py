@@ -46,7 +46,7 @@ def test_a_version_is_answered_by_its_number(service: Service) -> None:
         ("iris:predict", {"instances": ROWS, "signature_name": 1}, 400, "signature_name"),
         ("none:predict", {"instances": ROWS}, 404, "got 'none'"),
         ("iris:explain", {"instances": ROWS}, 404, "must end with :predict"),
-        ("iris", {"instances": ROWS}, 404, "must end with :predict"),
+        ("iris", {"instances": ROWS}, 405, "with a method that it allows"),
         ("iris/versions/9:predict", {"instances": ROWS}, 404, "9"),
         ("iris/versions/x:predict", {"instances": ROWS}, 404, "got 'x'"),
         ("iris/versions/1", {"instances": ROWS}, 404, "must end with :predict"),

@@ -7,7 +7,7 @@ SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test conformance bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers clean
+.PHONY: help serve install check format test conformance bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers bench-quality clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -59,8 +59,11 @@ bench-serving: $(VENV)/.installed $(SERVE_VENV)/.installed $(CLIENTS_VENV)/.inst
 bench-peers: $(VENV)/.installed $(SERVE_VENV)/.installed $(CLIENTS_VENV)/.installed ## The same beside FastAPI, MLServer, LitServe and BentoML
 	$(VENV)/bin/python -m bench.serving --peers
 
+bench-quality: $(VENV)/.installed ## The default model beside gradient-boosted trees and other nets, on tables of BENCH_DATA
+	$(VENV)/bin/python -m bench.quality $(BENCH_DATA:%=--data %)
+
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(SERVE_VENV) $(CLIENTS_VENV) .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SERVE_VENV) $(CLIENTS_VENV) .venv-peers .venv-rivals build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -29,6 +29,10 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dropout: Annotated[float, Meta(ge=0, le=0.9, description="Share of hidden values zeroed while training.")] = 0.1
     batch_norm: Annotated[bool, Meta(description="Normalise each hidden layer over the batch.")] = False
     standardize: Annotated[bool, Meta(description="Scale numbers to mean 0 and deviation 1, clipped at ±10.")] = True
+    max_steps: Annotated[
+        int,
+        Meta(ge=0, le=256, description="Thresholds as inputs of their own, for each number with a spike; 0 for none."),
+    ] = 32
     max_categories: Annotated[
         int, Meta(ge=1, le=10_000, description="How many categories of a feature are told apart, commonest first.")
     ] = 128
@@ -105,6 +109,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "activation": "relu",
         "dropout": 0.0,
         "standardize": False,
+        "max_steps": 0,
         "max_epochs": 300,
         "batch_size": None,
         "lr": 0.01,

@@ -133,17 +133,22 @@ def _first_layer(graph: _Graph, preprocessing: Preprocessing, layer: _Affine | n
 
 
 def _numbers(graph: _Graph, preprocessing: Preprocessing) -> str:
-    """Numbers filled and scaled, then the indicators: float32 `(n_samples, d_numeric)`."""
+    """Numbers filled and scaled, then the indicators and the steps: float32 `(n_samples, d_numeric)`."""
     missing = graph.add("IsNaN", X_NUM)
     value = graph.add("Where", missing, graph.constant(preprocessing.fill), X_NUM)
     if preprocessing.standardize:
         value = graph.add("Sub", value, graph.constant(preprocessing.shift))
         value = graph.add("Mul", value, graph.constant(preprocessing.inverse_scale))
         value = graph.add("Clip", value, graph.constant(np.array(-CLIP)), graph.constant(np.array(CLIP)))
-    if not len(preprocessing.indicators):
+    flags = []
+    if len(preprocessing.indicators):
+        flags.append(graph.add("Gather", missing, graph.constant(preprocessing.indicators), axis=1))
+    if len(preprocessing.steps.thresholds):
+        chosen = graph.add("Gather", X_NUM, graph.constant(preprocessing.steps.columns), axis=1)
+        flags.append(graph.add("Greater", chosen, graph.constant(preprocessing.steps.thresholds)))
+    if not flags:
         return value
-    chosen = graph.add("Gather", missing, graph.constant(preprocessing.indicators), axis=1)
-    return graph.add("Concat", value, graph.add("Cast", chosen, to=TensorProto.FLOAT), axis=1)
+    return graph.add("Concat", value, *(graph.add("Cast", flag, to=TensorProto.FLOAT) for flag in flags), axis=1)
 
 
 def _codes(graph: _Graph, preprocessing: Preprocessing) -> str:

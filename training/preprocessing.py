@@ -1,7 +1,8 @@
 """Raw column values → the network's inputs: fitted on the train rows, computed in float32 here and in the graph alike.
 
 In this order, side by side: the numbers (missing ones filled, then scaled), a 0/1 indicator for each numeric feature
-that had missing cells, and for each categorical feature one 0/1 column a category. A category that was not seen, and a
+that had missing cells, one for each threshold that a number is above (`training.steps`; a missing one is above none),
+and for each categorical feature one 0/1 column a category. A category that was not seen, and a
 missing one where none was seen missing, is all zeros.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from contract.schema import Schema
 from contract.tensors import Tensors
+from training.steps import NO_STEPS, Steps
 
 CLIP = np.float32(10)
 """Standardised numbers are held within ±10 deviations: an outlier cannot swamp the rest or overflow float32."""
@@ -29,12 +31,13 @@ class Preprocessing:
     inverse_scale: np.ndarray
     standardize: bool
     indicators: np.ndarray
+    steps: Steps
     slots: tuple[dict[str, int], ...]
 
     @property
     def d_numeric(self) -> int:
-        """Columns that come of numbers: themselves and their indicators."""
-        return len(self.fill) + len(self.indicators)
+        """Columns that come of numbers: themselves, their indicators and their steps."""
+        return len(self.fill) + len(self.indicators) + len(self.steps.thresholds)
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -65,10 +68,11 @@ class Preprocessing:
             known = np.flatnonzero(codes >= 0)
             one_hot[known, offset + codes[known]] = 1
         indicators = missing[:, self.indicators].astype(np.float32)
-        return np.concatenate([numbers.astype(np.float32), indicators, one_hot], axis=1)
+        above = (tensors.x_num[:, self.steps.columns] > self.steps.thresholds).astype(np.float32)
+        return np.concatenate([numbers.astype(np.float32), indicators, above, one_hot], axis=1)
 
 
-def fit_preprocessing(schema: Schema, train: Tensors, *, standardize: bool) -> Preprocessing:
+def fit_preprocessing(schema: Schema, train: Tensors, *, standardize: bool, steps: Steps = NO_STEPS) -> Preprocessing:
     """The constants of the train rows. Missing numbers are filled with the train mean.
 
     A feature that is constant, hardly varies, or has no value at all, is scaled by 1.
@@ -84,6 +88,7 @@ def fit_preprocessing(schema: Schema, train: Tensors, *, standardize: bool) -> P
         inverse_scale=inverse_scale.astype(np.float32),
         standardize=standardize,
         indicators=np.flatnonzero([feature.missing for feature in schema.numeric]).astype(np.int64),
+        steps=steps,
         slots=tuple(
             {text: slot for slot, text in enumerate((*feature.categories, *([""] if feature.missing else [])))}
             for feature in schema.categorical

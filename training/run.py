@@ -26,6 +26,7 @@ from training.network import Network, count_parameters, predict_logits
 from training.parity import check_parity, make_probe, open_session, run_session
 from training.parts import HeldOut, Part, Parts, make_parts
 from training.preprocessing import Preprocessing, fit_preprocessing
+from training.steps import find_steps
 from training.table import Table
 from training.threads import threads_for
 from training.trace import StepTrace, trace_step
@@ -80,7 +81,8 @@ def train_model(
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
-    preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize)
+    steps = find_steps(train.tensors.x_num, train.y, config.max_steps)
+    preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize, steps=steps)
 
     observer.stage("fitting")
     network, fitted, seconds = _fit_network(preprocessing, train, valid, len(schema.labels), config, observer)

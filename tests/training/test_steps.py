@@ -1,0 +1,83 @@
+"""Thresholds are found where the classes change, and become inputs."""
+
+import numpy as np
+import pytest
+
+from contract.schema import NumericFeature, Schema
+from contract.tensors import Tensors
+from training.preprocessing import fit_preprocessing
+from training.steps import NO_STEPS, Steps, find_steps
+
+
+def column(values):
+    return np.array(values, np.float32)[:, None]
+
+
+SPIKED = column([*range(10), *[0] * 12] * 20)
+"""The values 0 to 9, of which 0 fills more than half of the rows."""
+
+
+def labels(where):
+    return where[:, 0].astype(np.int64)
+
+
+def test_a_threshold_stands_between_two_values_where_the_class_changes():
+    steps = find_steps(SPIKED, labels(SPIKED >= 7), 32)
+    assert steps.columns.tolist() == [0]
+    assert steps.thresholds.tolist() == [6.5]
+
+
+def test_a_value_unlike_its_neighbours_gets_a_threshold_on_either_side():
+    assert find_steps(SPIKED, labels(SPIKED == 4), 32).thresholds.tolist() == [3.5, 4.5]
+
+
+def test_there_are_no_more_than_asked_for_and_they_ascend():
+    rng = np.random.default_rng(0)
+    x = np.maximum(rng.integers(-120, 100, (5_000, 3)), 0).astype(np.float32)
+    steps = find_steps(x, rng.integers(0, 3, 5_000), 8)
+    for feature in range(3):
+        thresholds = steps.thresholds[steps.columns == feature]
+        assert 0 < len(thresholds) <= 8
+        assert (np.diff(thresholds) > 0).all()
+    assert steps.columns.tolist() == sorted(steps.columns.tolist())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1] * 200, [0, 1] * 100, [np.nan] * 200, np.linspace(0, 1, 200), [0] * 99 + list(range(1, 102))],
+    ids=["constant", "two values", "nothing", "continuous", "just no spike"],
+)
+def test_features_without_a_spike_or_of_two_values_have_none(values):
+    x = column(values)
+    assert find_steps(x, (np.arange(200) // 100).astype(np.int64), 32) is NO_STEPS
+
+
+def test_none_are_looked_for_where_none_are_wanted():
+    assert find_steps(SPIKED, labels(SPIKED >= 7), 0) is NO_STEPS
+
+
+def test_missing_numbers_say_nothing_of_where_a_threshold_is():
+    x = np.concatenate([SPIKED, column([np.nan] * 200)])
+    assert find_steps(x, labels(np.nan_to_num(x, nan=9) >= 5), 32).thresholds.tolist() == [4.5]
+
+
+def test_the_same_rows_many_times_have_the_same_thresholds():
+    rng = np.random.default_rng(1)
+    x = np.maximum(rng.integers(-60, 50, (400, 1)), 0).astype(np.float32)
+    y = (np.sin(x[:, 0]) + rng.normal(0, 0.3, 400) > 0).astype(np.int64)
+    once, often = find_steps(x, y, 16), find_steps(np.tile(x, (20, 1)), np.tile(y, 20), 16)
+    np.testing.assert_array_equal(once.thresholds, often.thresholds)
+
+
+def test_a_number_is_above_the_steps_below_it_and_a_missing_one_above_none():
+    schema = Schema(
+        target="y",
+        features=tuple(
+            NumericFeature(name=name, missing=False, minimum=0, maximum=9, quantiles=()) for name in ("a", "b")
+        ),
+        labels=("p", "q"),
+    )
+    rows = Tensors(np.array([[1, 5], [5, np.nan], [2, 9]], np.float32), np.empty((3, 0), object), {})
+    steps = Steps(np.array([0, 1, 1]), np.array([1.5, 2.0, 5.0], np.float32))
+    x = fit_preprocessing(schema, rows, standardize=False, steps=steps).transform(rows)
+    np.testing.assert_array_equal(x[:, 2:], [[0, 1, 0], [1, 0, 0], [1, 1, 1]])

@@ -58,8 +58,8 @@ def test_a_second_run_is_a_second_version_and_without_promotion_the_first_serves
 def test_every_option_reaches_the_config(litet, table, tmp_path):
     options = {
         "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_steps": "4", "max_categories": "2",
-        "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5", "patience": "none",
-        "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7",
+        "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5",
+        "patience": "none", "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7",
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
     switches = ("--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")

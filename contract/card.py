@@ -11,7 +11,7 @@ from contract.decision import GateDecision
 from contract.errors import CorruptArtifact
 from contract.schema import Label
 
-StopReason = Literal["max_epochs", "converged", "plateau", "diverged"]
+StopReason = Literal["max_epochs", "converged", "plateau", "annealed", "diverged"]
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from contract.errors import InvalidConfig
 
-Activation = Literal["relu", "silu", "selu", "tanh"]
+Activation = Literal["relu", "silu", "selu", "tanh", "gelu"]
+ScheduleName = Literal["adaptive", "constant"]
 PresetName = Literal["default", "reference"]
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """A value that JSON can write. It ends in Any because msgspec reads no recursive alias."""
@@ -24,12 +25,18 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hidden_sizes: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
         Meta(max_length=16, description="Width of each hidden layer, such as 64,64; empty for a linear model."),
-    ] = (128, 128)
-    activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "silu"
+    ] = (96, 96)
+    activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "gelu"
+    n_members: Annotated[
+        int, Meta(ge=1, le=64, description="Networks trained side by side, whose probabilities are averaged.")
+    ] = 8
+    n_frequencies: Annotated[
+        int, Meta(ge=0, le=256, description="Waves of learnt frequency in which each number also enters; 0 for none.")
+    ] = 16
     dropout: Annotated[float, Meta(ge=0, le=0.9, description="Share of hidden values zeroed while training.")] = 0.1
     batch_norm: Annotated[bool, Meta(description="Normalise each hidden layer over the batch.")] = False
-    standardize: Annotated[bool, Meta(description="Scale numbers to mean 0 and deviation 1, clipped at ±10.")] = True
-    max_steps: Annotated[
+    standardize: Annotated[bool, Meta(description="Scale numbers by median and quartiles, held within ±3.")] = True
+    max_thresholds: Annotated[
         int,
         Meta(ge=0, le=256, description="Thresholds as inputs of their own, for each number with a spike; 0 for none."),
     ] = 32
@@ -38,21 +45,36 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 128
     max_epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Passes over the train rows, at most.")] = 200
     batch_size: Annotated[
-        int | None, Meta(description="Rows per forward pass, from 1 up; 'all' for every train row at once.")
-    ] = 256
+        int | Literal["auto"] | None,
+        Meta(
+            description="Rows per forward pass, from 1 up; 'all' for every train row at once, 'auto' for 256, or less "
+            "where rows are few."
+        ),
+    ] = "auto"
     accumulation_steps: Annotated[
         int, Meta(ge=1, le=10_000, description="Batches whose gradients add up before one step.")
     ] = 1
-    lr: Annotated[float, Meta(gt=0, le=1e6, description="Step size of Adam.")] = 2e-3
+    lr: Annotated[float, Meta(gt=0, le=1e6, description="Step size of Adam, at its largest.")] = 1e-2
+    beta2: Annotated[float, Meta(ge=0, lt=1, description="Adam's memory of the size of gradients.")] = 0.95
+    schedule: Annotated[
+        ScheduleName,
+        Meta(
+            description="'adaptive': the step size falls to zero, the sooner and with the more weight decay, the less "
+            "is explained; 'constant': neither changes."
+        ),
+    ] = "adaptive"
+    time_budget_s: Annotated[
+        float | None, Meta(description="Seconds that fitting may take; 'none' for as many as it needs.")
+    ] = None
     weight_decay: Annotated[
-        float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr.")
-    ] = 0.01
+        float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr, at most.")
+    ] = 1.0
     patience: Annotated[
         int | None,
         Meta(
             description="Stop after so many epochs without a better valid loss and restore the best; 'none' to run on."
         ),
-    ] = 20
+    ] = 40
     class_weights: Annotated[
         bool, Meta(description="Weight the loss by 1 ÷ class frequency (probabilities suffer).")
     ] = False
@@ -60,8 +82,11 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         bool, Meta(description="Fit one temperature on the valid rows and fold it into the model.")
     ] = True
     valid_fraction: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Share of the rows that choose epoch and temperature.")
-    ] = 0.15
+        float,
+        Meta(
+            gt=0, lt=0.5, description="Share of the rows, for each member its own, that choose epoch and temperature."
+        ),
+    ] = 0.125
     test_fraction: Annotated[float, Meta(gt=0, lt=0.5, description="Share of the rows that only the metrics see.")] = (
         0.15
     )
@@ -72,14 +97,25 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         for name in ("batch_size", "patience"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.time_budget_s is not None and not self.time_budget_s > 0:
+            raise ValueError(f"time_budget_s must be more than 0, got {self.time_budget_s}")
 
         if self.class_weights and self.accumulation_steps > 1:
             # A weighted loss divides by its batch's weights, so those of several batches do not add up to that of one.
             raise ValueError(f"class_weights need accumulation_steps of 1, got {self.accumulation_steps}")
+        if self.batch_norm and self.is_packed:
+            raise ValueError(
+                f"batch_norm needs n_members of 1 and n_frequencies of 0, got {self.n_members} and {self.n_frequencies}"
+            )
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm needs at least 2 rows in a batch, got a batch_size of 1")
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the network is an ensemble, or has waves: each member then leaves out valid rows of its own."""
+        return self.n_members > 1 or self.n_frequencies > 0
 
     def to_json(self) -> dict[str, Json]:
         """The fields as JSON values, for the card."""
@@ -107,12 +143,16 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
     "reference": {
         "hidden_sizes": (10,),
         "activation": "relu",
+        "n_members": 1,
+        "n_frequencies": 0,
         "dropout": 0.0,
         "standardize": False,
-        "max_steps": 0,
+        "max_thresholds": 0,
         "max_epochs": 300,
         "batch_size": None,
         "lr": 0.01,
+        "beta2": 0.999,
+        "schedule": "constant",
         "weight_decay": 0.0,
         "patience": None,
         "calibrate": False,

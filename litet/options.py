@@ -12,8 +12,12 @@ import msgspec
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-NOTHING = {"batch_size": "all", "patience": "none"}
+NOTHING = {"batch_size": "all", "patience": "none", "time_budget_s": "none"}
 """What a user writes for None."""
+WORDS = {"batch_size": "auto"}
+"""What a user may write besides a number."""
+FLAGS = {"time_budget_s": "time-budget"}
+"""Flags that are not the field's name: on the command line the unit is in the placeholder."""
 
 
 def models_option() -> Decorator:
@@ -50,31 +54,35 @@ def config_options(struct: type[msgspec.Struct]) -> Decorator:
 
 
 def _option(name: str, hint: Any, default: Any) -> Decorator:
-    flag = name.replace("_", "-")
+    flag = FLAGS.get(name, name.replace("_", "-"))
     meta = next(extra for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta))
     help_text = f"{meta.description} [default: {default_text(name, default)}]"
     if isinstance(default, bool):
         return click.option(f"--{flag}/--no-{flag}", default=None, help=help_text)
-    if isinstance(default, str):
+    if isinstance(default, str) and name not in WORDS:
         return click.option(f"--{flag}", type=click.Choice(get_args(hint.__origin__)), help=help_text)
-    return click.option(f"--{flag}", metavar=_metavar(default), callback=_parser(name, default), help=help_text)
+    kind = float if float in (hint.__origin__, *get_args(hint.__origin__)) else int
+    metavar = _metavar(name, default, kind)
+    return click.option(f"--{flag}", name, metavar=metavar, callback=_parser(name, default, kind), help=help_text)
 
 
-def _parser(name: str, default: Any) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    nothing = NOTHING.get(name)
+def _parser(
+    name: str, default: Any, kind: type[float | int]
+) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    nothing, word = NOTHING.get(name), WORDS.get(name)
 
     def parse(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
         if text is None:
             return None
         if nothing is not None and text.lower() == nothing:
             return EXPLICIT_NONE
+        if word is not None and text.lower() == word:
+            return word
         try:
-            if isinstance(default, tuple):
-                return tuple(int(part) for part in text.split(",") if part)
-            return float(text) if isinstance(default, float) else int(text)
+            return tuple(int(part) for part in text.split(",") if part) if isinstance(default, tuple) else kind(text)
         except ValueError:
-            expected = _metavar(default) + (f" or {nothing!r}" if nothing else "")
-            raise click.BadParameter(f"expected {expected}, got {text!r}") from None
+            words = "".join(f" or {spelled!r}" for spelled in (nothing, word) if spelled)
+            raise click.BadParameter(f"expected {_metavar(name, default, kind)}{words}, got {text!r}") from None
 
     return parse
 
@@ -91,10 +99,12 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: None if value is EXPLICIT_NONE else value for name, value in options.items() if value is not None}
 
 
-def _metavar(default: Any) -> str:
+def _metavar(name: str, default: Any, kind: type[float | int]) -> str:
     if isinstance(default, tuple):
         return "INTEGER,…"
-    return "FLOAT" if isinstance(default, float) else "INTEGER"
+    if name.endswith("_s"):
+        return "SECONDS"
+    return "FLOAT" if kind is float else "INTEGER"
 
 
 def default_text(name: str, default: Any) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from contract.card import EpochRecord
-from training.run import Observer
+from training.observer import Observer
 from training.trace import StepTrace
 
 SECONDS_BETWEEN_LINES = 2.0

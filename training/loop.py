@@ -21,6 +21,7 @@ from contract.errors import TrainingDiverged
 from training.checks import check_logits, check_samples, check_scalar
 from training.flat import FlatAdam, FlatParameters
 from training.network import Evaluation
+from training.schedule import Schedule, entropy_of, rows_per_batch
 from training.stopping import StopRule, is_finite
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -43,7 +44,8 @@ class Optimizer(Protocol):
 class Samples:
     """Rows in memory, on the network's device.
 
-    `x` is float32 `(n_samples, d_in)`, `y` int64 class indices `(n_samples,)`.
+    `x` is float32 `(n_samples, d_in)`, `y` int64 class indices `(n_samples,)`. For an ensemble `y` is
+    `(n_samples, n_members)`, and `x` may be rows of each member's own, `(n_members, n_samples, d_in)`.
 
     Raises:
         TypeError: another dtype.
@@ -92,12 +94,12 @@ def accumulated_step(
     network: nn.Module, criterion: Criterion, optimizer: Optimizer, batches: Sequence[tuple[Tensor, Tensor]]
 ) -> Tensor:
     """The same step for several batches: their gradients add up to that of one batch of all their rows."""
-    n_rows = sum(len(y) for _, y in batches)
+    n_targets = sum(int((y >= 0).sum()) for _, y in batches)
     losses = []
     optimizer.zero_grad()
     for x, y in batches:
         logits = network(x)
-        loss = check_scalar(criterion(logits, y)) * (len(y) / n_rows)
+        loss = check_scalar(criterion(logits, y)) * (int((y >= 0).sum()) / n_targets)
         loss.backward()
         losses.append(loss.detach())
     optimizer.step()
@@ -125,25 +127,32 @@ def fit(
     untrained = evaluation.logits(valid.x)
     check_logits(untrained)
     initial_loss = check_scalar(criterion(untrained, valid.y)).item()
-    guess = class_shares(train.y, n_classes=untrained.shape[1]).log()
+    shares = class_shares(train.y, n_classes=untrained.shape[-1])
+    batch_size = rows_per_batch(config, len(train.y))
     rule = StopRule(
         patience=config.patience,
         initial_loss=initial_loss,
-        guess_loss=criterion(guess.expand(len(valid.y), -1), valid.y).item(),
-        full_batch=config.batch_size is None or config.batch_size >= len(train.y),
+        guess_loss=criterion(shares.log().expand(untrained.shape), valid.y).item(),
+        full_batch=batch_size is None or batch_size >= len(train.y),
     )
     flat = FlatParameters(network)
-    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
+    schedule = Schedule(config, entropy=entropy_of(shares))
     shuffler = torch.Generator().manual_seed(config.seed)
     best = flat.snapshot()
     history: list[EpochRecord] = []
     stop_reason: StopReason | None = None
     network.train()
     while stop_reason is None and len(history) < config.max_epochs:
-        steps = plan_steps(len(train.y), config.batch_size, config.accumulation_steps, shuffler)
-        losses = [_take_step(network, criterion, optimizer, train, batches) for batches in steps[:-1]]
-        before = flat.vector.data.clone()
-        losses.append(_take_step(network, criterion, optimizer, train, steps[-1]))
+        steps = plan_steps(len(train.y), batch_size, config.accumulation_steps, shuffler)
+        losses: list[Tensor] = []
+        for batches in steps:
+            schedule.before_step(optimizer, len(steps))
+            is_last = schedule.is_over or len(losses) == len(steps) - 1
+            before = flat.vector.data.clone() if is_last else flat.vector.data
+            losses.append(_take_step(network, criterion, optimizer, train, batches))
+            if is_last:
+                break
         record = EpochRecord(
             epoch=len(history) + 1,
             train_loss=fmean([loss.item() for loss in losses]),
@@ -152,7 +161,8 @@ def fit(
             update_ratio=torch.dist(flat.vector.data, before).item() / max(vector_norm(before).item(), TINY),
         )
         history.append(record)
-        stop_reason = rule.judge(record)
+        schedule.after_epoch(record.valid_loss)
+        stop_reason = rule.judge(record) or ("annealed" if schedule.is_over else None)
         if config.patience is not None and rule.best_epoch == record.epoch:
             best = flat.snapshot()
         on_epoch(record)
@@ -169,7 +179,8 @@ def fit(
 
 def class_shares(y: Tensor, n_classes: int) -> Tensor:
     """How often each class occurs, float32 `(n_classes,)`."""
-    return torch.bincount(y, minlength=n_classes).float() / len(y)
+    counts = torch.bincount(y[y >= 0], minlength=n_classes).float()
+    return counts / counts.sum()
 
 
 def plan_steps(

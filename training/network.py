@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from contract.config import Activation
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "selu": nn.SELU, "tanh": nn.Tanh}
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+}
 
 
 class Network(nn.Module):
@@ -63,7 +69,7 @@ class Evaluation:
         self._modules = [module.__dict__ for module in network.modules()]
 
     def logits(self, x: Tensor) -> Tensor:
-        """Float32 `(n_samples, d_in)` → float32 `(n_samples, d_out)`, on the network's device. Modes are restored."""
+        """What the network answers to x, on its device. Modes are restored."""
         modes = [module["training"] for module in self._modules]
         for module in self._modules:
             module["training"] = False

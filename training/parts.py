@@ -55,7 +55,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a run works on. `y` are the class indices of the whole table, int64 `(n_rows,)`, -1 where missing.
+    """What a run works on. For a packed network there are no valid rows: its members leave out train rows.
+
+    `y` are the class indices of the whole table, int64 `(n_rows,)`, -1 where missing.
 
     The schema's ranges and categories are those of the train rows alone; its labels are those of the table.
     """
@@ -82,6 +84,8 @@ def make_parts(
     """
     labels, y = read_labels(frame, target)
     split = _split_besides(held_out, y, labels, config) if held_out else _split(y, config)
+    if config.is_packed:
+        split = Split(train=np.union1d(split.train, split.valid), valid=np.empty(0, np.int64), test=split.test)
     schema = make_schema(frame[split.train], target, columns, labels, max_categories=config.max_categories)
     train, valid, test = (
         Part(frame_tensors(schema, frame[rows]), y[rows]) for rows in (split.train, split.valid, split.test)

@@ -1,9 +1,12 @@
 """Raw column values → the network's inputs: fitted on the train rows, computed in float32 here and in the graph alike.
 
 In this order, side by side: the numbers (missing ones filled, then scaled), a 0/1 indicator for each numeric feature
-that had missing cells, one for each threshold that a number is above (`training.steps`; a missing one is above none),
-and for each categorical feature one 0/1 column a category. A category that was not seen, and a
-missing one where none was seen missing, is all zeros.
+that had missing cells, one for each threshold that a number is above (`training.thresholds`; a missing one is above
+none), and for each categorical feature one 0/1 column a category. A category that was not seen, and a missing one where
+none was seen missing, is all zeros.
+
+Numbers are scaled as RealMLP does (Holzmüller et al., Better by Default, 2024): by median and quartiles, which a few
+wild values do not move, and then smoothly held within ±3.
 """
 
 from __future__ import annotations
@@ -14,16 +17,19 @@ import numpy as np
 
 from contract.schema import Schema
 from contract.tensors import Tensors
-from training.steps import NO_STEPS, Steps
+from training.thresholds import NO_THRESHOLDS, Thresholds
 
-CLIP = np.float32(10)
-"""Standardised numbers are held within ±10 deviations: an outlier cannot swamp the rest or overflow float32."""
+SMOOTH_LIMIT = np.float32(3)
+"""x becomes x ÷ √(1 + (x ÷ 3)²): almost itself near 0, never beyond ±3."""
+CLIP = np.float32(1e4)
+"""Before that, where squares still fit float32: ±1e4 and everything beyond it end at ±3."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """Fitted constants. `fill`, `shift`, `inverse_scale` are float32 `(n_num,)`; `indicators` int64, column numbers of
-    `x_num`; `slots` maps for each categorical feature a text to its column among that feature's columns.
+    `x_num`, as is `continuous`, those that take more than two values; `slots` maps for each categorical feature a text
+    to its column among that feature's columns.
     """
 
     fill: np.ndarray
@@ -31,13 +37,14 @@ class Preprocessing:
     inverse_scale: np.ndarray
     standardize: bool
     indicators: np.ndarray
-    steps: Steps
+    continuous: np.ndarray
+    thresholds: Thresholds
     slots: tuple[dict[str, int], ...]
 
     @property
     def d_numeric(self) -> int:
-        """Columns that come of numbers: themselves, their indicators and their steps."""
-        return len(self.fill) + len(self.indicators) + len(self.steps.thresholds)
+        """Columns that come of numbers: themselves, their indicators and their thresholds."""
+        return len(self.fill) + len(self.indicators) + len(self.thresholds.values)
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -62,35 +69,57 @@ class Preprocessing:
         if self.standardize:
             with np.errstate(over="ignore"):
                 numbers = np.clip((numbers - self.shift) * self.inverse_scale, -CLIP, CLIP)
+            numbers /= np.sqrt(np.float32(1) + np.square(numbers / SMOOTH_LIMIT))
         one_hot = np.zeros((tensors.n_samples, self.d_categorical), np.float32)
         for column, slots, offset in zip(tensors.x_cat.T, self.slots, self.offsets, strict=True):
             codes = np.array([slots.get(text, -1) for text in column], dtype=np.int64)
             known = np.flatnonzero(codes >= 0)
             one_hot[known, offset + codes[known]] = 1
         indicators = missing[:, self.indicators].astype(np.float32)
-        above = (tensors.x_num[:, self.steps.columns] > self.steps.thresholds).astype(np.float32)
+        above = (tensors.x_num[:, self.thresholds.columns] > self.thresholds.values).astype(np.float32)
         return np.concatenate([numbers.astype(np.float32), indicators, above, one_hot], axis=1)
 
 
-def fit_preprocessing(schema: Schema, train: Tensors, *, standardize: bool, steps: Steps = NO_STEPS) -> Preprocessing:
-    """The constants of the train rows. Missing numbers are filled with the train mean.
-
-    A feature that is constant, hardly varies, or has no value at all, is scaled by 1.
-    """
-    counts = np.maximum((~np.isnan(train.x_num)).sum(axis=0), 1)
-    mean = np.nansum(train.x_num, axis=0, dtype=np.float64) / counts
-    deviation = np.sqrt(np.nansum((train.x_num - mean) ** 2, axis=0) / counts)
-    varies = deviation > 1 / np.finfo(np.float32).max
-    inverse_scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
+def fit_preprocessing(
+    schema: Schema, train: Tensors, *, standardize: bool, thresholds: Thresholds = NO_THRESHOLDS
+) -> Preprocessing:
+    """The constants of the train rows. Missing numbers are filled with the train median."""
+    n_num = train.x_num.shape[1]
+    shift, inverse_scale = np.zeros(n_num), np.ones(n_num)
+    fill, n_distinct = np.zeros(n_num), np.zeros(n_num, np.int64)
+    for j, column in enumerate(train.x_num.T):
+        present = column[~np.isnan(column)].astype(np.float64)
+        values = np.unique(present)
+        n_distinct[j] = len(values)
+        if len(values):
+            fill[j] = np.median(present)
+            shift[j], inverse_scale[j] = _scaling(present, values)
     return Preprocessing(
-        fill=mean.astype(np.float32),
-        shift=mean.astype(np.float32),
+        fill=fill.astype(np.float32),
+        shift=shift.astype(np.float32),
         inverse_scale=inverse_scale.astype(np.float32),
         standardize=standardize,
         indicators=np.flatnonzero([feature.missing for feature in schema.numeric]).astype(np.int64),
-        steps=steps,
+        continuous=np.flatnonzero(n_distinct > 2).astype(np.int64),
+        thresholds=thresholds,
         slots=tuple(
             {text: slot for slot, text in enumerate((*feature.categories, *([""] if feature.missing else [])))}
             for feature in schema.categorical
         ),
     )
+
+
+def _scaling(present: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """What to subtract and what to multiply by: float64 numbers, and those that are distinct, at least one.
+
+    The median and the distance of the quartiles; where these are one, half the range; for two values, ±1. A feature
+    that is constant, or hardly varies, is scaled by 1.
+    """
+    half_range = (values[-1] - values[0]) / 2
+    if len(values) == 2:
+        shift, scale = values[0] + half_range, half_range
+    else:
+        low, shift, high = np.quantile(present, [0.25, 0.5, 0.75])
+        scale = high - low or half_range
+    varies = scale > 1 / np.finfo(np.float32).max
+    return float(shift), float(1 / scale) if varies else 1.0

@@ -8,7 +8,8 @@ from pathlib import Path
 from contract.card import Report
 from contract.config import ColumnChoice, make_config
 from contract.publishing import Publisher
-from training.run import Observer, train_model
+from training.observer import Observer
+from training.run import train_model
 from training.table import read_table
 
 NAME = "iris"

@@ -101,9 +101,13 @@ def _order_schema() -> dict[str, Any]:
     options = config["properties"]
     for option in options.values():
         del option["default"]  # what is left out is as it was for the version that serves
-    for name, meaning in (("batch_size", "every train row at once"), ("patience", "run to the last epoch")):
+    for name, number, meaning in (
+        ("batch_size", [{"type": "integer", "minimum": 1}, {"const": "auto"}], "every train row at once"),
+        ("patience", [{"type": "integer", "minimum": 1}], "run to the last epoch"),
+        ("time_budget_s", [{"type": "number", "exclusiveMinimum": 0}], "as many as it needs"),
+    ):
         options[name] |= {
-            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
+            "anyOf": [*number, {"type": "null"}],
             "description": f"{options[name]['description'].partition(';')[0]}; null: {meaning}.",
         }
     order["properties"]["config"] = {"type": "object", "properties": options, "additionalProperties": False}

@@ -6,7 +6,8 @@ import textwrap
 from contract.config import make_config
 from tests.docs.conftest import blocks_of
 from training.loop import train_step
-from training.run import Observer, train_model
+from training.observer import Observer
+from training.run import train_model
 from training.table import read_table
 from training.trace import StepTrace
 

@@ -57,19 +57,20 @@ def test_a_second_run_is_a_second_version_and_without_promotion_the_first_serves
 
 def test_every_option_reaches_the_config(litet, table, tmp_path):
     options = {
-        "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_steps": "4", "max_categories": "2",
+        "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_thresholds": "4", "max_categories": "2",
         "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5",
         "patience": "none", "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7",
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
-    switches = ("--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")
+    switches = ("--time-budget", "99", "--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")
     outcome = litet("train", table, "--target", "bird", "--models", tmp_path, "--json", *flags, *switches)
     report = json.loads(outcome.out)["report"]
     assert report["config"] == {
-        "hidden_sizes": [5, 6], "activation": "tanh", "dropout": 0.2, "batch_norm": True, "standardize": False,
-        "max_steps": 4, "max_categories": 2, "max_epochs": 2, "batch_size": None, "accumulation_steps": 2, "lr": 0.1,
-        "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False, "valid_fraction": 0.2,
-        "test_fraction": 0.3, "seed": 7,
+        "hidden_sizes": [5, 6], "activation": "tanh", "n_members": 1, "n_frequencies": 0, "dropout": 0.2,
+        "batch_norm": True, "standardize": False, "max_thresholds": 4, "max_categories": 2, "max_epochs": 2,
+        "batch_size": None, "accumulation_steps": 2, "lr": 0.1, "beta2": 0.9, "schedule": "constant",
+        "time_budget_s": 99, "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False,
+        "valid_fraction": 0.2, "test_fraction": 0.3, "seed": 7,
     }  # fmt: skip
     assert report["calibration"] is None
 

@@ -17,7 +17,7 @@ from training.export import export
 from training.network import Network, predict_logits
 from training.parity import check_parity, make_probe, odd_rows, open_session, run_session
 from training.preprocessing import Preprocessing, fit_preprocessing
-from training.steps import Steps
+from training.thresholds import Thresholds
 
 
 def numeric(name: str, *, missing: bool = False) -> NumericFeature:
@@ -59,10 +59,12 @@ def rows_of(schema: Schema, n: int = 64) -> Tensors:
     return Tensors(x_num, x_cat, {})
 
 
-def build(schema: Schema, *, standardize: bool = True, n_steps: int = 0, **options) -> tuple[Network, Preprocessing]:
-    columns = np.repeat(np.arange(len(schema.numeric)), n_steps)
-    steps = Steps(columns, np.linspace(0, 10, len(columns)).astype(np.float32))
-    preprocessing = fit_preprocessing(schema, rows_of(schema), standardize=standardize, steps=steps)
+def build(
+    schema: Schema, *, standardize: bool = True, n_thresholds: int = 0, **options
+) -> tuple[Network, Preprocessing]:
+    columns = np.repeat(np.arange(len(schema.numeric)), n_thresholds)
+    thresholds = Thresholds(columns, np.linspace(0, 10, len(columns)).astype(np.float32))
+    preprocessing = fit_preprocessing(schema, rows_of(schema), standardize=standardize, thresholds=thresholds)
     options = {"activation": "relu", **options}
     torch.manual_seed(0)
     network = Network(preprocessing.d_in, options.pop("hidden_sizes", [8, 8]), len(schema.labels), **options)
@@ -97,9 +99,11 @@ def test_the_reference_graph_equals_a_numpy_forward_pass():
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("n_steps", [0, 3])
-def test_the_graph_agrees_with_torch_on_real_odd_and_single_rows(schema, batch_norm, standardize, n_steps):
-    network, preprocessing = build(schema, standardize=standardize, n_steps=n_steps, batch_norm=batch_norm, dropout=0.3)
+@pytest.mark.parametrize("n_thresholds", [0, 3])
+def test_the_graph_agrees_with_torch_on_real_odd_and_single_rows(schema, batch_norm, standardize, n_thresholds):
+    network, preprocessing = build(
+        schema, standardize=standardize, n_thresholds=n_thresholds, batch_norm=batch_norm, dropout=0.3
+    )
     session = open_session(export(network, preprocessing, schema))
     parity = check_parity(session, logits_of(network, preprocessing), schema, rows_of(schema))
     assert parity.max_error <= parity.tolerance

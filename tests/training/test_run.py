@@ -18,9 +18,10 @@ from training.calibration import fit_temperature, softmax
 from training.dataset import Split, frame_tensors, split_rows
 from training.evaluation import evaluate, expected_calibration_error
 from training.labels import label_indices, read_labels
+from training.observer import Observer
 from training.parity import open_session, run_session
 from training.parts import HeldOut
-from training.run import Observer, train_model
+from training.run import train_model
 from training.table import Table, read_table
 
 QUICK = {"max_epochs": 5, "hidden_sizes": (8,)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from contract.card import EpochRecord, Metrics
 from contract.decision import Finding, GateDecision
 from contract.job import Decided, Epoch, Event, Found, Outcome, Staged, Succeeded, append_event
-from training.run import Observer
+from training.observer import Observer
 from training.stopping import is_finite
 
 EVERY_EPOCH = 1_000

@@ -6,7 +6,7 @@ import pytest
 from contract.schema import NumericFeature, Schema
 from contract.tensors import Tensors
 from training.preprocessing import fit_preprocessing
-from training.steps import NO_STEPS, Steps, find_steps
+from training.thresholds import MIN_ROWS, NO_THRESHOLDS, Thresholds, find_thresholds
 
 
 def column(values):
@@ -22,24 +22,24 @@ def labels(where):
 
 
 def test_a_threshold_stands_between_two_values_where_the_class_changes():
-    steps = find_steps(SPIKED, labels(SPIKED >= 7), 32)
-    assert steps.columns.tolist() == [0]
-    assert steps.thresholds.tolist() == [6.5]
+    found = find_thresholds(SPIKED, labels(SPIKED >= 7), 32)
+    assert found.columns.tolist() == [0]
+    assert found.values.tolist() == [6.5]
 
 
 def test_a_value_unlike_its_neighbours_gets_a_threshold_on_either_side():
-    assert find_steps(SPIKED, labels(SPIKED == 4), 32).thresholds.tolist() == [3.5, 4.5]
+    assert find_thresholds(SPIKED, labels(SPIKED == 4), 32).values.tolist() == [3.5, 4.5]
 
 
 def test_there_are_no_more_than_asked_for_and_they_ascend():
     rng = np.random.default_rng(0)
     x = np.maximum(rng.integers(-120, 100, (5_000, 3)), 0).astype(np.float32)
-    steps = find_steps(x, rng.integers(0, 3, 5_000), 8)
+    found = find_thresholds(x, rng.integers(0, 3, 5_000), 8)
     for feature in range(3):
-        thresholds = steps.thresholds[steps.columns == feature]
-        assert 0 < len(thresholds) <= 8
-        assert (np.diff(thresholds) > 0).all()
-    assert steps.columns.tolist() == sorted(steps.columns.tolist())
+        values = found.values[found.columns == feature]
+        assert 0 < len(values) <= 8
+        assert (np.diff(values) > 0).all()
+    assert found.columns.tolist() == sorted(found.columns.tolist())
 
 
 @pytest.mark.parametrize(
@@ -49,27 +49,25 @@ def test_there_are_no_more_than_asked_for_and_they_ascend():
 )
 def test_features_without_a_spike_or_of_two_values_have_none(values):
     x = column(values)
-    assert find_steps(x, (np.arange(200) // 100).astype(np.int64), 32) is NO_STEPS
+    assert find_thresholds(x, (np.arange(200) // 100).astype(np.int64), 32) is NO_THRESHOLDS
 
 
 def test_none_are_looked_for_where_none_are_wanted():
-    assert find_steps(SPIKED, labels(SPIKED >= 7), 0) is NO_STEPS
+    assert find_thresholds(SPIKED, labels(SPIKED >= 7), 0) is NO_THRESHOLDS
 
 
 def test_missing_numbers_say_nothing_of_where_a_threshold_is():
     x = np.concatenate([SPIKED, column([np.nan] * 200)])
-    assert find_steps(x, labels(np.nan_to_num(x, nan=9) >= 5), 32).thresholds.tolist() == [4.5]
+    assert find_thresholds(x, labels(np.nan_to_num(x, nan=9) >= 5), 32).values.tolist() == [4.5]
 
 
-def test_the_same_rows_many_times_have_the_same_thresholds():
-    rng = np.random.default_rng(1)
-    x = np.maximum(rng.integers(-60, 50, (400, 1)), 0).astype(np.float32)
-    y = (np.sin(x[:, 0]) + rng.normal(0, 0.3, 400) > 0).astype(np.int64)
-    once, often = find_steps(x, y, 16), find_steps(np.tile(x, (20, 1)), np.tile(y, 20), 16)
-    np.testing.assert_array_equal(once.thresholds, often.thresholds)
+@pytest.mark.parametrize(("n_rows", "expected"), [(MIN_ROWS - 1, []), (MIN_ROWS, [0.5])])
+def test_a_threshold_must_have_enough_rows_on_each_side(n_rows, expected):
+    x = column([0] * 200 + [1, 2] * n_rows)[: 200 + n_rows]
+    assert find_thresholds(x, labels(x > 0), 32).values.tolist() == expected
 
 
-def test_a_number_is_above_the_steps_below_it_and_a_missing_one_above_none():
+def test_a_number_is_above_the_thresholds_below_it_and_a_missing_one_above_none():
     schema = Schema(
         target="y",
         features=tuple(
@@ -78,6 +76,6 @@ def test_a_number_is_above_the_steps_below_it_and_a_missing_one_above_none():
         labels=("p", "q"),
     )
     rows = Tensors(np.array([[1, 5], [5, np.nan], [2, 9]], np.float32), np.empty((3, 0), object), {})
-    steps = Steps(np.array([0, 1, 1]), np.array([1.5, 2.0, 5.0], np.float32))
-    x = fit_preprocessing(schema, rows, standardize=False, steps=steps).transform(rows)
+    thresholds = Thresholds(np.array([0, 1, 1]), np.array([1.5, 2.0, 5.0], np.float32))
+    x = fit_preprocessing(schema, rows, standardize=False, thresholds=thresholds).transform(rows)
     np.testing.assert_array_equal(x[:, 2:], [[0, 1, 0], [1, 0, 0], [1, 1, 1]])

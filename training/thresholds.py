@@ -15,39 +15,41 @@ import numpy as np
 
 SPIKE = 0.5
 """The share of a feature's rows that one value must fill."""
-MIN_SHARE = 0.0005
-"""Of the rows, on each side of a threshold and of its neighbours."""
+MIN_ROWS = 20
+"""On each side of a threshold, and between two."""
 
 
-class Steps(NamedTuple):
-    """`thresholds` float32 `(n_steps,)`, and for each its column of `x_num`, int64 `(n_steps,)`."""
+class Thresholds(NamedTuple):
+    """`values` float32 `(n_thresholds,)`, and for each its column of `x_num`, int64 `(n_thresholds,)`."""
 
     columns: np.ndarray
-    thresholds: np.ndarray
+    values: np.ndarray
 
 
-NO_STEPS = Steps(np.empty(0, np.int64), np.empty(0, np.float32))
+NO_THRESHOLDS = Thresholds(np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-def find_steps(x_num: np.ndarray, y: np.ndarray, max_steps: int) -> Steps:
-    """At most so many thresholds for each feature: x_num float32 `(n_samples, n_num)`, y int64 `(n_samples,)`."""
-    found = [_thresholds(column, y, max_steps) for column in x_num.T] if max_steps else []
-    columns = np.repeat(np.arange(len(found)), [len(thresholds) for thresholds in found])
-    return Steps(columns.astype(np.int64), np.concatenate(found)) if len(columns) else NO_STEPS
+def find_thresholds(x_num: np.ndarray, y: np.ndarray, most: int) -> Thresholds:
+    """At most so many for each feature: x_num float32 `(n_samples, n_num)`, y int64 `(n_samples,)`."""
+    found = [_of_feature(column, y, most) for column in x_num.T] if most else []
+    columns = np.repeat(np.arange(len(found)), [len(values) for values in found])
+    return Thresholds(columns.astype(np.int64), np.concatenate(found)) if len(columns) else NO_THRESHOLDS
 
 
-def _thresholds(column: np.ndarray, y: np.ndarray, max_steps: int) -> np.ndarray:
+def _of_feature(column: np.ndarray, y: np.ndarray, most: int) -> np.ndarray:
     """Those of one feature, ascending; none where it has no spike, or takes two values at most."""
     from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 # takes half a second; only training pays it
 
     present = ~np.isnan(column)
     values, codes, n_rows = np.unique(column[present], return_inverse=True, return_counts=True)
-    if len(values) <= 2 or n_rows.max() < SPIKE * len(codes):
-        return NO_STEPS.thresholds
-    # A row for each value and class, weighted by how many there are: the same tree, however many rows the table has.
+    if len(values) <= 2 or n_rows.max() < SPIKE * len(codes) or len(codes) < 2 * MIN_ROWS:
+        return NO_THRESHOLDS.values
+    # A row for each value and class, weighted by how many there are: the same tree, sooner.
     n_classes = int(y.max()) + 1
     counts = np.bincount(codes * n_classes + y[present], minlength=len(values) * n_classes)
     kinds = np.flatnonzero(counts)
-    tree = DecisionTreeClassifier(max_leaf_nodes=max_steps + 1, min_weight_fraction_leaf=MIN_SHARE, random_state=0)
+    tree = DecisionTreeClassifier(
+        max_leaf_nodes=most + 1, min_weight_fraction_leaf=MIN_ROWS / len(codes), random_state=0
+    )
     tree.fit(values[kinds // n_classes, None], kinds % n_classes, sample_weight=counts[kinds])
     return np.unique(tree.tree_.threshold[tree.tree_.feature >= 0].astype(np.float32))

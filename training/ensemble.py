@@ -1,0 +1,174 @@
+"""Several small networks trained as one: their weights lie side by side, so that each layer is one multiplication.
+
+The members see the same batches, but each leaves out rows of its own (`training.folds`), which tell when to stop; their
+mean answers better, and more honestly, than any of them. Each number also enters as a few waves whose frequencies are
+learnt, which lets a small network follow steep turns (Gorishniy et al., On Embeddings for Numerical Features in Tabular
+Deep Learning, 2022, §3.3). What each part is worth is in docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from contract.config import Activation
+from training.network import ACTIVATIONS
+
+SIGMA = 0.1
+"""Deviation of the first frequencies, in waves per unit of a scaled number."""
+D_EMBEDDING = 4
+"""What the waves of one number are mixed down to."""
+IGNORED = -100
+"""The target of a row that a member leaves out; cross entropy passes it over."""
+
+
+class PeriodicEmbedding(nn.Module):
+    """Some columns of x as waves: cos(2π · frequency · x + phase), mixed for each column by itself.
+
+    Shape:
+        x: float32 `(…, d_in)` → float32 `(…, n_columns × D_EMBEDDING)`.
+    """
+
+    def __init__(self, columns: Sequence[int], n_frequencies: int) -> None:
+        super().__init__()
+        size = (len(columns), n_frequencies)
+        self.register_buffer("columns", torch.tensor(list(columns), dtype=torch.int64))
+        self.columns: Tensor
+        self.frequencies = nn.Parameter(torch.randn(size) * SIGMA)
+        self.phases = nn.Parameter((torch.rand(size) * 2 - 1) * math.pi)
+        self.mixing = nn.Parameter(torch.randn(*size, D_EMBEDDING) / math.sqrt(n_frequencies))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The mixed waves."""
+        waves = torch.cos(x[..., self.columns].unsqueeze(-1) * (2 * math.pi * self.frequencies) + self.phases)
+        return torch.einsum("...cf,cfd->...cd", waves, self.mixing).flatten(-2)
+
+
+class SharedLinear(nn.Module):
+    """Linear layers of all members on the same input; `weight` is float32 `(d_in, n_members × d_out)`.
+
+    Shape:
+        x: `(n_samples, d_in)`, or rows of each member's own `(n_members, n_samples, d_in)` →
+        `(n_members, n_samples, d_out)`.
+    """
+
+    def __init__(self, n_members: int, d_in: int, d_out: int, fan_in: int) -> None:
+        super().__init__()
+        self.n_members = n_members
+        self.weight = nn.Parameter(_uniform((d_in, n_members * d_out), fan_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Products without a bias."""
+        if x.ndim == 3:
+            return torch.bmm(x, self.weight.view(x.shape[-1], self.n_members, -1).transpose(0, 1))
+        return (x @ self.weight).view(len(x), self.n_members, -1).transpose(0, 1)
+
+
+class MemberLinear(nn.Module):
+    """A linear layer of each member on its own input; `weight` is float32 `(n_members, d_in, d_out)`.
+
+    Shape:
+        x: `(n_members, n_samples, d_in)` → `(n_members, n_samples, d_out)`.
+    """
+
+    def __init__(self, n_members: int, d_in: int, d_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_uniform((n_members, d_in, d_out), d_in))
+        self.bias = nn.Parameter(_uniform((n_members, 1, d_out), d_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """xW + b for each member."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class SharedDropout(nn.Module):
+    """Dropout with one mask for all members: drawing one for each took longer than their multiplications.
+
+    Shape:
+        x: `(n_members, n_samples, d)` → the same.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values kept are scaled up, so that their mean stays."""
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape[-2:], device=x.device) >= self.p
+        return x * (kept.float() / (1 - self.p))
+
+
+class Ensemble(nn.Module):
+    """`n_members` networks: `d_in` numbers in, raw logits of each out.
+
+    Shape:
+        x: float32 `(n_samples, d_in)`, or rows of each member's own `(n_members, n_samples, d_in)` →
+        float32 `(n_members, n_samples, d_out)`.
+    """
+
+    def __init__(  # noqa: PLR0913 # one for each option of the config
+        self,
+        d_in: int,
+        hidden_sizes: Sequence[int],
+        d_out: int,
+        *,
+        n_members: int,
+        activation: Activation,
+        dropout: float = 0.0,
+        waved: Sequence[int] = (),
+        n_frequencies: int = 0,
+    ) -> None:
+        super().__init__()
+        waved = waved if n_frequencies else ()
+        self.n_members = n_members
+        fan_in = d_in + len(waved) * D_EMBEDDING
+        sizes = (*hidden_sizes, d_out)
+        self.first = SharedLinear(n_members, d_in, sizes[0], fan_in)
+        # What it adds is a layer of its own rather than columns beside x: x needs no gradient, and is the wider.
+        self.embedding = PeriodicEmbedding(waved, n_frequencies) if waved else None
+        self.first_of_waves = SharedLinear(n_members, fan_in - d_in, sizes[0], fan_in) if waved else None
+        self.first_bias = nn.Parameter(_uniform((n_members, 1, sizes[0]), fan_in))
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers.append(ACTIVATIONS[activation]())
+            layers += [SharedDropout(dropout)] if dropout else []
+            layers.append(MemberLinear(n_members, before, after))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw logits of each member."""
+        hidden = self.first(x) + self.first_bias
+        if self.embedding is not None and self.first_of_waves is not None:
+            hidden = hidden + self.first_of_waves(self.embedding(x))
+        logits: Tensor = self.layers(hidden)
+        return logits
+
+
+class MemberLoss(nn.CrossEntropyLoss):
+    """Cross entropy over all members' answers at once: the mean of their losses, never the loss of their mean.
+
+    Shape:
+        logits: `(n_members, n_samples, n_classes)`; targets: int64 `(n_samples, n_members)`, `IGNORED` where a member
+        leaves a row out → a scalar.
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 # torch's names
+        """The loss."""
+        return functional.cross_entropy(input.flatten(0, 1), target.t().flatten(), self.weight, ignore_index=IGNORED)
+
+
+def combine(logits: Tensor) -> Tensor:
+    """Members' logits `(n_members, n_samples, n_classes)` → log of the mean of their probabilities."""
+    return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
+
+
+def _uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
+    """As torch's Linear begins."""
+    return (torch.rand(shape) * 2 - 1) / math.sqrt(fan_in)

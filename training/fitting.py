@@ -1,0 +1,146 @@
+"""The middle of a run: preprocessed rows → a fitted network, and the temperature of its answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from contract.card import Calibration
+from contract.config import TrainingConfig
+from contract.tensors import Tensors
+from training.calibration import fit_temperature, log_loss, softmax
+from training.ensemble import Ensemble, MemberLoss, combine
+from training.evaluation import expected_calibration_error
+from training.folds import make_folds
+from training.loop import Criterion, Fitted, Samples, fit
+from training.network import Evaluation, Network
+from training.observer import Observer
+from training.parts import Part
+from training.preprocessing import Preprocessing
+from training.schedule import rows_per_batch
+from training.threads import threads_for
+from training.trace import trace_step
+
+CHUNK_ROWS = 8_192
+"""Rows that an ensemble answers at once: each takes n_members × width numbers a layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedNetwork:
+    """A network, how its training went and how long it took, and its temperature, None where none was asked for."""
+
+    network: Network | Ensemble
+    fitted: Fitted
+    seconds: float
+    calibration: Calibration | None
+
+
+def fit_network(
+    preprocessing: Preprocessing, train: Part, valid: Part, n_classes: int, config: TrainingConfig, observer: Observer
+) -> FittedNetwork:
+    """Fit and calibrate. The valid rows of an ensemble are those that its members leave out of the train rows."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    started = time.perf_counter()
+    with torch.random.fork_rng(), threads_for(config, preprocessing.d_in, len(train.y)):
+        torch.manual_seed(config.seed)
+        network = build_network(preprocessing, n_classes, config).to(device)
+        weights = _class_weights(train.y, n_classes, device) if config.class_weights else None
+        criterion: Criterion
+        if isinstance(network, Ensemble):
+            criterion = MemberLoss(weight=weights)
+            folds = make_folds(train.y, config.n_members, config.valid_fraction, config.seed)
+            x, y = _tensors(preprocessing, train, device)
+            samples, valid_samples = folds.train_samples(x, y), folds.valid_samples(x, y)
+        else:
+            criterion = nn.CrossEntropyLoss(weight=weights)
+            samples, valid_samples = (Samples(*_tensors(preprocessing, part, device)) for part in (train, valid))
+        if observer.wants_trace:
+            size = rows_per_batch(config, len(train.y)) or len(train.y)
+            observer.first_step(trace_step(network, criterion, config, samples.x[:size], samples.y[:size]))
+        fitted = fit(
+            network, criterion, samples, valid_samples, config, lambda record: observer.epoch(record, config.max_epochs)
+        )
+        seconds = time.perf_counter() - started
+        observer.stage("calibrating")
+        calibration = _calibrate(network, valid_samples) if config.calibrate else None
+    return FittedNetwork(network, fitted, seconds, calibration)
+
+
+def build_network(preprocessing: Preprocessing, n_classes: int, config: TrainingConfig) -> Network | Ensemble:
+    """The network that a config asks for, with torch's present randomness in its weights."""
+    if config.is_packed:
+        return Ensemble(
+            preprocessing.d_in,
+            config.hidden_sizes,
+            n_classes,
+            n_members=config.n_members,
+            activation=config.activation,
+            dropout=config.dropout,
+            waved=preprocessing.continuous.tolist(),
+            n_frequencies=config.n_frequencies,
+        )
+    return Network(
+        preprocessing.d_in,
+        config.hidden_sizes,
+        n_classes,
+        activation=config.activation,
+        dropout=config.dropout,
+        batch_norm=config.batch_norm,
+    )
+
+
+def logits_function(
+    network: Network | Ensemble, preprocessing: Preprocessing, temperature: float = 1.0
+) -> Callable[[Tensors], np.ndarray]:
+    """What torch says that the model file must answer: tensors → logits, float32 `(n_samples, n_classes)`."""
+    device = next(network.parameters()).device
+    evaluation = Evaluation(network)
+
+    def logits(tensors: Tensors) -> np.ndarray:
+        chunks = torch.from_numpy(preprocessing.transform(tensors)).to(device).split(CHUNK_ROWS)
+        answers = [evaluation.logits(chunk) for chunk in chunks]
+        if isinstance(network, Ensemble):
+            answers = [combine(answer) for answer in answers]
+        return (torch.cat(answers).cpu().numpy() / np.float32(temperature)).astype(np.float32)
+
+    return logits
+
+
+def _tensors(preprocessing: Preprocessing, part: Part, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.from_numpy(preprocessing.transform(part.tensors)).to(device)
+    return x, torch.from_numpy(part.y).to(device)
+
+
+def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch.Tensor:
+    """Rows ÷ (n_classes × rows of the class), float32 `(n_classes,)`: every class weighs the same in the loss."""
+    counts = np.bincount(y, minlength=n_classes)
+    return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
+
+
+def _calibrate(network: Network | Ensemble, valid: Samples) -> Calibration:
+    """The temperature that suits the valid rows.
+
+    Those of an ensemble are answered by the one member that left them out, which is surer of itself than the mean of
+    all: what would calm the member would make the mean too timid, so a temperature above 1 is not used there. One below
+    is: where a member is too timid, the mean is so all the more.
+    """
+    logits = Evaluation(network).logits(valid.x).flatten(0, -2).cpu().numpy()
+    y = (valid.y.t() if valid.y.ndim == 2 else valid.y).flatten().cpu().numpy()
+    temperature = fit_temperature(logits, y)
+    if isinstance(network, Ensemble) and network.n_members > 1:
+        temperature = min(temperature, 1.0)
+    if log_loss(logits / temperature, y) >= log_loss(logits, y):
+        temperature = 1.0  # on few rows the smoothing would cost more than it mends
+    before, after = softmax(logits), softmax(logits / temperature)
+    return Calibration(
+        temperature=temperature,
+        log_loss_before=log_loss(logits, y),
+        log_loss_after=log_loss(logits / temperature, y),
+        ece_before=expected_calibration_error(before, y),
+        ece_after=expected_calibration_error(after, y),
+    )

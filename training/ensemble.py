@@ -53,8 +53,8 @@ class SharedLinear(nn.Module):
     """Linear layers of all members on the same input; `weight` is float32 `(d_in, n_members × d_out)`.
 
     Shape:
-        x: `(n_samples, d_in)`, or rows of each member's own `(n_members, n_samples, d_in)` →
-        `(n_members, n_samples, d_out)`.
+        x: `(n_samples, d_in)` → `(n_samples, n_members × d_out)`; rows of each member's own `(n_members, n_samples,
+        d_in)` → `(n_members, n_samples, d_out)`. `added`, of the answer's shape or one that broadcasts to it, is added.
     """
 
     def __init__(self, n_members: int, d_in: int, d_out: int, fan_in: int) -> None:
@@ -62,11 +62,11 @@ class SharedLinear(nn.Module):
         self.n_members = n_members
         self.weight = nn.Parameter(_uniform((d_in, n_members * d_out), fan_in))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Products without a bias."""
+    def forward(self, x: Tensor, added: Tensor) -> Tensor:
+        """xW + what is added."""
         if x.ndim == 3:
-            return torch.bmm(x, self.weight.view(x.shape[-1], self.n_members, -1).transpose(0, 1))
-        return (x @ self.weight).view(len(x), self.n_members, -1).transpose(0, 1)
+            return torch.baddbmm(added, x, self.weight.view(x.shape[-1], self.n_members, -1).transpose(0, 1))
+        return torch.addmm(added, x, self.weight)
 
 
 class MemberLinear(nn.Module):
@@ -134,7 +134,7 @@ class Ensemble(nn.Module):
         # What it adds is a layer of its own rather than columns beside x: x needs no gradient, and is the wider.
         self.embedding = PeriodicEmbedding(waved, n_frequencies) if waved else None
         self.first_of_waves = SharedLinear(n_members, fan_in - d_in, sizes[0], fan_in) if waved else None
-        self.first_bias = nn.Parameter(_uniform((n_members, 1, sizes[0]), fan_in))
+        self.first_bias = nn.Parameter(_uniform((n_members * sizes[0],), fan_in))
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
             layers.append(ACTIVATIONS[activation]())
@@ -144,9 +144,12 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw logits of each member."""
-        hidden = self.first(x) + self.first_bias
+        is_shared = x.ndim == 2
+        hidden = self.first(x, self.first_bias if is_shared else self.first_bias.view(self.n_members, 1, -1))
         if self.embedding is not None and self.first_of_waves is not None:
-            hidden = hidden + self.first_of_waves(self.embedding(x))
+            hidden = self.first_of_waves(self.embedding(x), hidden)
+        if is_shared:
+            hidden = hidden.view(len(x), self.n_members, -1).transpose(0, 1)
         logits: Tensor = self.layers(hidden)
         return logits
 

@@ -66,9 +66,7 @@ def _network(graph: Graph, network: Network, inputs: Inputs, preprocessing: Prep
 
 def _ensemble(graph: Graph, network: Ensemble, inputs: Inputs, preprocessing: Preprocessing, temperature: float) -> str:
     """Members side by side; a first layer of them all, then a product for each, `(n_members, n_samples, …)`."""
-    value = add_first_layer(
-        graph, inputs, preprocessing, _array(network.first.weight).T, _array(network.first_bias).ravel()
-    )
+    value = add_first_layer(graph, inputs, preprocessing, _array(network.first.weight).T, _array(network.first_bias))
     if network.embedding is not None and network.first_of_waves is not None:
         waves = _waves(graph, network.embedding, inputs)
         value = graph.add("Add", value, graph.add("MatMul", waves, graph.floats(_array(network.first_of_waves.weight))))

@@ -162,7 +162,9 @@ def fit(
         )
         history.append(record)
         schedule.after_epoch(record.valid_loss)
-        stop_reason = rule.judge(record) or ("annealed" if schedule.is_over else None)
+        stop_reason = rule.judge(record) or (
+            "annealed" if schedule.is_over and record.epoch < config.max_epochs else None
+        )
         if config.patience is not None and rule.best_epoch == record.epoch:
             best = flat.snapshot()
         on_epoch(record)

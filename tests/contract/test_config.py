@@ -67,7 +67,19 @@ def test_a_config_cannot_be_changed():
 
 def test_batch_norm_of_single_rows_is_refused():
     with pytest.raises(InvalidConfig, match="batch_norm needs at least 2 rows"):
-        make_config(batch_norm=True, batch_size=1)
+        make_config(batch_norm=True, batch_size=1, n_members=1, n_frequencies=0)
+
+
+@pytest.mark.parametrize("options", [{"n_members": 2, "n_frequencies": 0}, {"n_members": 1, "n_frequencies": 4}])
+def test_batch_norm_in_an_ensemble_is_refused(options):
+    with pytest.raises(InvalidConfig, match="batch_norm needs n_members of 1 and n_frequencies of 0"):
+        make_config(batch_norm=True, **options)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0])
+def test_a_time_budget_of_nothing_is_refused(seconds):
+    with pytest.raises(InvalidConfig, match="time_budget_s must be more than 0"):
+        make_config(time_budget_s=seconds)
 
 
 def test_class_weights_with_accumulation_are_refused():

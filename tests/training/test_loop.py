@@ -120,7 +120,9 @@ def test_targets_of_another_dtype_are_refused_by_name(dtype):
         Samples(torch.zeros(3, 2), torch.zeros(3, dtype=dtype))
 
 
-@pytest.mark.parametrize(("x", "y"), [((3,), (3,)), ((3, 2), (3, 1)), ((3, 2), (4,)), ((0, 2), (0,))])
+@pytest.mark.parametrize(
+    ("x", "y"), [((3,), (3,)), ((3, 2), (4, 1)), ((5, 3, 2), (3, 4)), ((3, 2), (4,)), ((0, 2), (0,))]
+)
 def test_samples_of_another_shape_are_refused(x, y):
     with pytest.raises(ValueError, match="n_samples"):
         Samples(torch.zeros(x), torch.zeros(y, dtype=torch.int64))
@@ -370,7 +372,7 @@ def test_the_update_ratio_is_the_change_against_the_weights_before():
     assert fitted.history[0].update_ratio == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_weight_decay_shrinks_the_weights_themselves_and_not_through_the_gradient():
+def test_weight_decay_shrinks_the_weights_themselves_and_no_bias_and_not_through_the_gradient():
     network = make_network()
     before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in network.parameters()])
     plain, _ = run(make_config("reference", max_epochs=1), make_network())
@@ -378,7 +380,10 @@ def test_weight_decay_shrinks_the_weights_themselves_and_not_through_the_gradien
     difference = torch.cat(
         [(a - b).detach().reshape(-1) for a, b in zip(decayed.parameters(), plain.parameters(), strict=True)]
     )
-    torch.testing.assert_close(difference, -0.01 * 0.5 * before)
+    is_weight = torch.cat(
+        [torch.full((p.numel(),), float(name.endswith("weight"))) for name, p in network.named_parameters()]
+    )
+    torch.testing.assert_close(difference, -0.01 * 0.5 * before * is_weight)
 
 
 def test_every_epoch_is_told():

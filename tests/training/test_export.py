@@ -110,7 +110,7 @@ def test_the_graph_agrees_with_torch_on_real_odd_and_single_rows(schema, batch_n
     assert parity.n_samples == 64 + odd_rows(schema).n_samples
 
 
-@pytest.mark.parametrize("activation", ["relu", "silu", "selu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", "silu", "selu", "tanh", "gelu"])
 def test_every_activation_agrees_with_torch(activation):
     schema = SCHEMAS["mixed"]
     network, preprocessing = build(schema, activation=activation)

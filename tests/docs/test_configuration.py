@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from contract.config import PRESETS, TrainingConfig, make_config
-from litet.options import default_text
+from litet.options import FLAGS, default_text
 from service.settings import Settings, settings
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
@@ -26,4 +26,4 @@ def test_a_training_option_is_documented(name):
     (field,) = [field for field in description if field.name == name]
     text = field.type.extra_json_schema["description"]
     values = [default_text(name, getattr(make_config(preset), name)) for preset in PRESETS]
-    assert f"| `--{name.replace('_', '-')}` | {' | '.join(values)} | {text} |" in DOCUMENT
+    assert f"| `--{FLAGS.get(name, name.replace('_', '-'))}` | {' | '.join(values)} | {text} |" in DOCUMENT

@@ -54,12 +54,24 @@ class ClassMetrics(msgspec.Struct, frozen=True, kw_only=True):
     f1: float
 
 
+class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows whose confidence, the largest probability, lies in one of the bins of the calibration error.
+
+    A calibrated model is right as often as it is sure: `accuracy` is about `confidence`, the mean of the bin.
+    """
+
+    n_samples: int
+    confidence: float
+    accuracy: float
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """How the model did on rows it was not fitted on.
 
     `brier` sums over the classes: 0 is perfect, 2 the worst. `ece` is the expected calibration error over 15 bins of
     equal width. `majority_accuracy` is what always answering the commonest class would reach. Rows of
-    `confusion_matrix` are labels, columns predictions.
+    `confusion_matrix` are labels, columns predictions. `reliability` has the bins of `ece` that hold rows, the least
+    sure first.
     """
 
     n_samples: int
@@ -72,6 +84,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     majority_accuracy: float
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...] = ()
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract.card import ClassMetrics, Metrics
+from contract.card import ClassMetrics, Metrics, ReliabilityBin
 from contract.schema import Label
 
 N_BINS = 15
@@ -46,6 +46,7 @@ def evaluate(probabilities: np.ndarray, y: np.ndarray, labels: Sequence[Label]) 
             for index, label in enumerate(labels)
         ),
         confusion_matrix=tuple(map(tuple, sk.confusion_matrix(y, predicted, labels=classes).tolist())),
+        reliability=reliability(p, y),
     )
 
 
@@ -54,8 +55,21 @@ def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray) -> floa
 
     Naeini et al., 2015. It depends on the bins and is biased upwards on few rows: report it, never choose by it.
     """
+    bins = reliability(probabilities, y)
+    return sum(abs(one.confidence - one.accuracy) * one.n_samples for one in bins) / len(y)
+
+
+def reliability(probabilities: np.ndarray, y: np.ndarray) -> tuple[ReliabilityBin, ...]:
+    """The bins that hold rows, the least sure first."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == y
     bins = np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - correct, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(y))
+    counts, sure, right = (
+        np.bincount(bins, weights=weights, minlength=N_BINS) for weights in (np.ones(len(y)), confidence, correct)
+    )
+    return tuple(
+        ReliabilityBin(
+            n_samples=int(counts[b]), confidence=float(sure[b] / counts[b]), accuracy=float(right[b] / counts[b])
+        )
+        for b in np.flatnonzero(counts)
+    )

@@ -79,3 +79,10 @@ def test_the_ece_has_fifteen_bins_of_equal_width():
         if inside.any():
             by_hand += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
     assert expected_calibration_error(p, y) == pytest.approx(by_hand)
+
+
+def test_each_reliability_bin_tells_how_sure_and_how_right_its_rows_were():
+    p = np.array([[0.9, 0.1], [0.92, 0.08], [0.55, 0.45], [0.45, 0.55]])
+    unsure, sure = evaluate(p, np.array([0, 1, 0, 1]), ["a", "b"]).reliability
+    assert (unsure.n_samples, unsure.confidence, unsure.accuracy) == (2, pytest.approx(0.55), 1.0)
+    assert (sure.n_samples, sure.confidence, sure.accuracy) == (2, pytest.approx(0.91), 0.5)

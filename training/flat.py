@@ -28,27 +28,24 @@ class FlatParameters:
         parameters = [parameter for _, parameter in named]
         n_weights = sum(parameter.numel() for name, parameter in named if name.endswith("weight"))
         self._buffers = tuple(network.buffers())
-        self.vector = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
-        self.gradient = torch.zeros_like(self.vector, requires_grad=False)
-        self.vector.grad = self.gradient
-        self.weights, self.others = (
-            nn.Parameter(part.detach()) for part in (self.vector[:n_weights], self.vector[n_weights:])
-        )
+        self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+        self.gradient = torch.zeros_like(self.vector)
+        self.weights, self.others = (nn.Parameter(part) for part in (self.vector[:n_weights], self.vector[n_weights:]))
         self.weights.grad, self.others.grad = self.gradient[:n_weights], self.gradient[n_weights:]
         start = 0
         for parameter in parameters:
             end = start + parameter.numel()
-            parameter.data = self.vector.data[start:end].view_as(parameter)
+            parameter.data = self.vector[start:end].view_as(parameter)
             parameter.grad = self.gradient[start:end].view_as(parameter)
             start = end
 
     def snapshot(self) -> Snapshot:
         """A copy of the network's state."""
-        return Snapshot(self.vector.detach().clone(), tuple(buffer.clone() for buffer in self._buffers))
+        return Snapshot(self.vector.clone(), tuple(buffer.clone() for buffer in self._buffers))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot's state back."""
-        self.vector.data.copy_(snapshot.vector)
+        self.vector.copy_(snapshot.vector)
         for buffer, saved in zip(self._buffers, snapshot.buffers, strict=True):
             buffer.copy_(saved)
 

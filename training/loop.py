@@ -149,7 +149,7 @@ def fit(
         for batches in steps:
             schedule.before_step(optimizer, len(steps))
             is_last = schedule.is_over or len(losses) == len(steps) - 1
-            before = flat.vector.data.clone() if is_last else flat.vector.data
+            before = flat.vector.clone() if is_last else flat.vector
             losses.append(_take_step(network, criterion, optimizer, train, batches))
             if is_last:
                 break
@@ -158,7 +158,7 @@ def fit(
             train_loss=fmean([loss.item() for loss in losses]),
             valid_loss=_loss(evaluation, criterion, valid),
             gradient_norm=vector_norm(flat.gradient).item(),
-            update_ratio=torch.dist(flat.vector.data, before).item() / max(vector_norm(before).item(), TINY),
+            update_ratio=torch.dist(flat.vector, before).item() / max(vector_norm(before).item(), TINY),
         )
         history.append(record)
         schedule.after_epoch(record.valid_loss)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.environments import ROOT, environment, version
+from bench.environments import ROOT
+from bench.peers.environments import environment, version
 from bench.peers.figures import Point
 from bench.peers.formats import ARRAYS, ARROW, COLUMNS, OBJECTS, TENSOR, TENSOR_BYTES, Format
 from bench.peers.processes import Launch, free_ports

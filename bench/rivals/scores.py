@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation import expected_calibration_error
+from training.evaluation import evaluate
 
 LEAST = 1e-15
 """What a probability of 0 counts as: no model is infinitely wrong."""
@@ -35,16 +35,10 @@ def score(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
     p = np.clip(probabilities, LEAST, None)
     p /= p.sum(axis=1, keepdims=True)
-    predicted = p.argmax(axis=1)
-    present = np.unique(y)
-    recalls = [np.mean(predicted[y == label] == label) for label in present]
-    aucs = [roc_auc_score(y == label, p[:, label]) for label in present if 0 < np.mean(y == label) < 1]
-    return {
-        "accuracy": float(np.mean(predicted == y)),
-        "balanced_accuracy": float(np.mean(recalls)),
-        "log_loss": float(-np.log(p[np.arange(len(y)), y]).mean()),
-        "auc": float(np.mean(aucs)),
-        "ece": expected_calibration_error(p, y),
+    metrics = evaluate(p, y, [str(label) for label in range(p.shape[1])])
+    classes = [label for label in np.unique(y) if not (y == label).all()]
+    return {name: getattr(metrics, name) for name in ("accuracy", "balanced_accuracy", "log_loss", "ece")} | {
+        "auc": float(np.mean([roc_auc_score(y == label, p[:, label]) for label in classes]))
     }
 
 

@@ -27,10 +27,6 @@ class Split:
     n_train: int
 
     @property
-    def train(self) -> pl.DataFrame:
-        return self.frame.head(self.n_train)
-
-    @property
     def test(self) -> pl.DataFrame:
         return self.frame.tail(self.frame.height - self.n_train)
 

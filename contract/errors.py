@@ -15,7 +15,8 @@ LitetError
     ├── CorruptArtifact    a file is not what its card or its pointer says
     └── ParityError        two engines disagree about one model
 
-Messages state the rule, then the value that broke it.
+Messages state the rule, then the value that broke it. InvalidRows, InvalidData and InvalidConfig are ValueErrors, too,
+which is what scikit-learn and its users expect of an estimator.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class InvalidName(CallerError):
     """A model name outside `^[a-z0-9][a-z0-9_-]{0,63}$`."""
 
 
-class InvalidData(CallerError):
+class InvalidData(CallerError, ValueError):
     """A table that cannot be read, or that nothing can be learnt from."""
 
 
-class InvalidConfig(CallerError):
+class InvalidConfig(CallerError, ValueError):
     """A training option outside its range."""
 
 
@@ -77,7 +78,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     got: str
 
 
-class InvalidRows(CallerError):
+class InvalidRows(CallerError, ValueError):
     """Rows that do not fit the model.
 
     `faults` holds the first of them in row order; `n_faults` counts them all.

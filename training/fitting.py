@@ -118,7 +118,7 @@ def _tensors(preprocessing: Preprocessing, part: Part, device: torch.device) -> 
 
 def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch.Tensor:
     """Rows ÷ (n_classes × rows of the class), float32 `(n_classes,)`: every class weighs the same in the loss."""
-    counts = np.bincount(y, minlength=n_classes)
+    counts = np.maximum(np.bincount(y, minlength=n_classes), 1)  # the only row of a class may be a valid one
     return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
 
 

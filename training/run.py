@@ -1,4 +1,4 @@
-"""The pipeline of one run: table → arrays → network → fit → temperature → ONNX → parity → metrics → report."""
+"""One run: table → arrays → fitted, exported, checked network (`training.pipeline`) → metrics → report."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from training.columns import Columns, choose_columns
 from training.evaluation import evaluate
-from training.export import export
-from training.fitting import fit_network, logits_function
 from training.loop import Fitted
 from training.network import count_parameters
 from training.observer import Observer
-from training.parity import check_parity, make_probe, open_session, run_session
+from training.parity import make_probe, run_session
 from training.parts import HeldOut, Parts, make_parts
-from training.preprocessing import fit_preprocessing
+from training.pipeline import fit_model
 from training.table import Table
-from training.thresholds import find_thresholds
 
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "polars", "scikit-learn")
 
@@ -60,18 +57,8 @@ def train_model(
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
-    thresholds = find_thresholds(train.tensors.x_num, train.y, config.max_thresholds)
-    preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize, thresholds=thresholds)
-
-    observer.stage("fitting")
-    fit = fit_network(preprocessing, train, valid, len(schema.labels), config, observer)
-    fitted, temperature = fit.fitted, fit.calibration.temperature if fit.calibration else 1.0
-
-    observer.stage("exporting")
-    model = export(fit.network, preprocessing, schema, temperature)
-    session = open_session(model)
-    torch_logits = logits_function(fit.network, preprocessing, temperature)
-    parity = check_parity(session, torch_logits, schema, test.tensors)
+    checked = fit_model(schema, train, valid, test.tensors, config, observer)
+    fit, fitted = checked.fit, checked.fit.fitted
 
     observer.stage("evaluating")
     report = Report(
@@ -88,12 +75,12 @@ def train_model(
             warnings=_warnings(fitted, config),
         ),
         calibration=fit.calibration,
-        metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, schema.labels),
-        parity=parity,
-        probe=make_probe(torch_logits, test.tensors),
+        metrics=evaluate(run_session(checked.session, test.tensors)[PROBABILITIES], test.y, schema.labels),
+        parity=checked.parity,
+        probe=make_probe(checked.torch_logits, test.tensors),
         libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )
-    return TrainedModel(model, schema, report)
+    return TrainedModel(checked.content, schema, report)
 
 
 def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:

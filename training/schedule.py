@@ -71,7 +71,7 @@ class Schedule:
 
     def after_epoch(self, valid_loss: float) -> None:
         """Learn how well the labels are explained. A loss that is no number explains nothing."""
-        self.unexplained = min(1.0, valid_loss / self._entropy)
+        self.unexplained = min(1.0, valid_loss / self._entropy) if self._entropy else 1.0
 
 
 def rows_per_batch(config: TrainingConfig, n_rows: int) -> int | None:

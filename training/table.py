@@ -93,13 +93,13 @@ def _printable(name: str) -> str:
 
 def _open(path: Path, data: str) -> io.FileIO:
     try:
-        if path.exists() and not path.is_file():
-            raise InvalidData(f"a table must be a file, got {data!r}, which is a folder or a device")
-        return path.open("rb", buffering=0)  # polars reads on from the descriptor's position, not from a buffer's
+        if path.is_file() or not path.exists():
+            return path.open("rb", buffering=0)  # polars reads on from the descriptor's position, not from a buffer's
     except FileNotFoundError:
         raise InvalidData(f"a table must exist, got {data!r}") from None
     except (OSError, ValueError) as error:
         raise InvalidData(f"a table must be readable, got {data!r}: {error}") from error
+    raise InvalidData(f"a table must be a file, got {data!r}, which is a folder or a device")
 
 
 def _open_binary(file: io.FileIO, name: str, suffix: str) -> Rows:

@@ -6,39 +6,16 @@ Arrays of numbers are taken as they are; what does not plainly fit its feature i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from contract.columns import Column
 from contract.errors import InvalidData
-from contract.faults import shorten, text_types
+from contract.faults import text_types
+from contract.plain_cells import plain_cells
 from contract.schema import CategoricalFeature, Feature, label_text
 from contract.tensors import NUMBER_TYPES, RowReader, Tensors, to_float32
-from litet.client.cells import plain_cells
-
-NUMBER_KINDS = "iuf"
-
-Column: TypeAlias = np.ndarray | list[Any]
-"""An array of numbers or booleans, or cells."""
-
-
-def read_column(name: str, column: Any) -> Column:
-    """What a caller has a column in: a list, an array, or a series of pandas or polars.
-
-    Raises:
-        InvalidData: it is something else.
-    """
-    if isinstance(column, (list, tuple)):
-        return list(column)
-    if isinstance(column, np.ndarray) and column.ndim == 1:
-        if column.dtype.kind in NUMBER_KINDS + "b":
-            return column
-        if column.dtype.kind in "OUT":
-            return list(column.tolist())
-    if hasattr(type(column), "to_list") and hasattr(column, "dtype"):
-        return np.asarray(column.to_numpy()) if _is_series_of_numbers(column) else list(column.to_list())
-    got = f"an array of {column.dtype}" if isinstance(column, np.ndarray) else f"a {type(column).__name__}"
-    raise InvalidData(f"column {shorten(name)!r} must hold numbers, booleans or texts, got {got}")
 
 
 def read_columns(columns: Sequence[Column], reader: RowReader) -> Tensors:
@@ -64,16 +41,6 @@ def read_columns(columns: Sequence[Column], reader: RowReader) -> Tensors:
     except (ValueError, TypeError, OverflowError):
         cells = [_cells(feature, column) for feature, column in zip(reader.schema.features, columns, strict=True)]
         return reader.read(list(zip(*cells, strict=True)))
-
-
-def _is_series_of_numbers(series: Any) -> bool:
-    """Whether a series is an array of numbers, NaN where missing, without a loss."""
-    dtype = series.dtype
-    if isinstance(dtype, np.dtype):  # pandas
-        return dtype.kind in NUMBER_KINDS + "b"
-    if hasattr(dtype, "is_float"):  # polars
-        return bool(dtype.is_float() or (dtype.is_integer() and not series.null_count()))
-    return False
 
 
 def _numbers(column: Column) -> np.ndarray:

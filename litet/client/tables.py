@@ -8,11 +8,12 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from contract.columns import NUMBER_KINDS, Column, read_column
 from contract.errors import InvalidData, InvalidRows
 from contract.faults import shorten
+from contract.plain_cells import JSON_TYPES, plain
 from contract.tensors import Cell, RowReader, Tensors
-from litet.client.cells import JSON_TYPES, plain
-from litet.client.columns import NUMBER_KINDS, Column, read_column, read_columns
+from litet.client.columns import read_columns
 
 MAX_JSON_ROWS = 16
 """More rows are quicker as tensors."""

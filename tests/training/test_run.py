@@ -13,7 +13,7 @@ import torch
 from contract.config import ColumnChoice, make_config
 from contract.errors import ParityError, TrainingDiverged
 from contract.model_file import LOGITS, PROBABILITIES
-from training import parity, run
+from training import parity, pipeline
 from training.calibration import fit_temperature, softmax
 from training.dataset import Split, frame_tensors, split_rows
 from training.evaluation import evaluate, expected_calibration_error
@@ -167,8 +167,8 @@ def test_a_graph_that_computes_something_else_is_not_let_through(monkeypatch):
         with_bias.data[..., 0] -= 0.01
         return content
 
-    exported = run.export
-    monkeypatch.setattr(run, "export", wrong_export)
+    exported = pipeline.export
+    monkeypatch.setattr(pipeline, "export", wrong_export)
     with pytest.raises(ParityError):
         train_model(make_table(mixed_frame()), "label", make_config(**QUICK))
 

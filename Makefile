@@ -68,7 +68,7 @@ clean: ## Remove the environments and caches
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c constraints.txt pip
-	$(VENV)/bin/pip install -q -c constraints.txt -e '.[train,grpc]' --group test --group check
+	$(VENV)/bin/pip install -q -c constraints.txt -e '.[compare,grpc]' --group test --group check
 	touch $@
 
 # What the serving image holds: the same commands as in the Dockerfile, after what an earlier build left.

@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "Serve the published models over HTTP.",
     "predict": "Score a file with a published model, without a server.",
     "evaluate": "Measure a published model on a labelled file.",
+    "compare": "Set a published model beside other libraries' on your table.",
     "models": "List the published models and their versions.",
     "promote": "Make a published version the one that serves.",
     "rollback": "Make the version that served before serve again.",

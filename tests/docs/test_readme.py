@@ -59,7 +59,8 @@ def test_training_works_as_shown(tmp_path):
         for i in range(40)
     ]
     (tmp_path / "penguins.csv").write_text("\n".join(["bill_length_mm,island,species", *rows]) + "\n")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    one_thread = {"OMP_NUM_THREADS": "1"}  # on a busy machine, threads that wait for each other take seconds
+    environment = os.environ | one_thread | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     output = subprocess.run(
         ["sh", "-e", "-c", "\n".join(commands)],
         cwd=tmp_path,
@@ -70,6 +71,7 @@ def test_training_works_as_shown(tmp_path):
     ).stdout
     assert "published  penguins/1" in output
     assert "* penguins/1" in output
+    assert "penguins/1 on penguins.csv: 18 test rows" in output
     assert len((tmp_path / "scored.csv").read_text().splitlines()) == 121
 
 

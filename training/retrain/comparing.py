@@ -47,7 +47,7 @@ def compare_log_loss(champion: Scores, challenger: Scores, tolerance: float) -> 
         champion=float(before.mean()),
         challenger=float(after.mean()),
         worse_by=float(after.mean() - before.mean()),
-        resampled=_resampled_means(after - before),
+        resampled=resampled_means(after - before),
         tolerance=tolerance + FEW_ROWS_TOLERANCE / len(after) ** 0.5,
     )
 
@@ -97,7 +97,7 @@ def _mean_over_classes(correct: np.ndarray, classes: np.ndarray) -> float:
     return float((np.bincount(classes, weights=correct) / np.bincount(classes)).mean())
 
 
-def _resampled_means(values: np.ndarray) -> np.ndarray:
+def resampled_means(values: np.ndarray) -> np.ndarray:
     """The means of `N_RESAMPLES` resamples of `values`, float64."""
     rng = np.random.default_rng(SEED)
     n_blocks = min(len(values), MAX_BLOCKS)

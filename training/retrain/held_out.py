@@ -154,7 +154,7 @@ def _leaves_enough(table: Table, target: str, rows: np.ndarray) -> bool:
 def _choose(folder: Path, table: Table, target: str, config: TrainingConfig, champion: Card | None) -> bool:
     """Freeze the held-out rows; False where another run has just been faster."""
     _, y = read_labels(table.frame, target)
-    deal = _deal_of(champion, table.sha256, target) or msgspec.convert(config, Deal, from_attributes=True)
+    deal = deal_of(champion, table.sha256, target) or msgspec.convert(config, Deal, from_attributes=True)
     rows = split_rows(y, valid_fraction=deal.valid_fraction, test_fraction=deal.test_fraction, seed=deal.seed).test
     content = io.BytesIO()
     table.frame.select(column for column in table.frame if holds_text(column))[rows].write_parquet(content)
@@ -202,7 +202,7 @@ def _read(folder: Path, target: str) -> tuple[pl.DataFrame, Facts]:
     return pl.read_parquet(io.BytesIO(content)), facts
 
 
-def _deal_of(card: Card | None, table_sha256: str, target: str) -> Deal | None:
+def deal_of(card: Card | None, table_sha256: str, target: str) -> Deal | None:
     """How the model's rows were dealt out, where it was trained on that table and tested on a part of it."""
     if card is None or card.origin is not None:
         return None
@@ -218,4 +218,4 @@ def _has_never_seen(champion: Card, facts: Facts) -> bool:
     """Whether a model cannot have been trained on the held-out rows: they were kept from it, or tested it."""
     if champion.origin:
         return champion.origin.gate.held_out_sha256 == facts.sha256
-    return _deal_of(champion, facts.table_sha256, facts.target) == facts.deal
+    return deal_of(champion, facts.table_sha256, facts.target) == facts.deal

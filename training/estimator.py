@@ -144,7 +144,7 @@ class LitetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # s
         features = validate_data(
             self, X, reset=False, skip_check_array=is_frame(X), dtype=None, ensure_all_finite=False
         )
-        return self._model.probabilities(self._frame(features))
+        return self._model.probabilities(frame_tensors(self.schema_, self._frame(features)))
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803 # scikit-learn's name
         """The most probable of `classes_` for each row, `(n_samples,)`.

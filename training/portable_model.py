@@ -7,11 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from contract.model_file import PROBABILITIES
 from contract.tensors import Tensors
-from training.dataset import frame_tensors
 
 if TYPE_CHECKING:
     from training.retrain.scoring import Model
@@ -41,14 +39,8 @@ class PortableModel:
 
         return open_model(self.content)
 
-    def probabilities(self, frame: pl.DataFrame) -> np.ndarray:
-        """Float32 `(n_samples, n_classes)`; a row's answer is the same whatever rows are beside it.
-
-        Raises:
-            InvalidData: the frame lacks a feature.
-            InvalidRows: a cell does not fit its feature.
-        """
-        tensors = frame_tensors(self.opened.schema, frame)
+    def probabilities(self, tensors: Tensors) -> np.ndarray:
+        """Float32 `(n_samples, n_classes)`, for at least one row. It is the same whatever rows are beside it."""
         starts = range(0, tensors.n_samples, BATCH_ROWS)
         return np.concatenate([self._answer(tensors.between(start, start + BATCH_ROWS)) for start in starts])
 

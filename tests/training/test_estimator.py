@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -324,6 +323,12 @@ def test_a_pickled_one_predicts_without_torch_and_leaves_no_trace(tmp_path):
     assert list((tmp_path / "home").iterdir()) == []
 
 
+def test_a_fit_leaves_no_trace_in_the_home_folder(tmp_path):
+    code = "from training import LitetClassifier\nLitetClassifier(max_epochs=1).fit([[0.0], [1.0]], [0, 1])"
+    run_fresh(code, home=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
@@ -339,9 +344,3 @@ def test_importing_is_cheap(statement, absent, tmp_path):
 def test_the_package_has_no_other_names():
     with pytest.raises(AttributeError, match="module 'training' has no attribute 'LitetRegressor'"):
         _ = training.LitetRegressor
-
-
-def test_nothing_is_warned_of_on_a_plain_table():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        quick().fit(*birds())

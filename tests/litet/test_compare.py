@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from litet.comparing import comparison_lines
+from tests.docs.conftest import blocks_of
 from training.compare.result import Contender, Difference, Result
 
 NAMES = ["litet", "logistic regression", "HistGradientBoosting", "LightGBM"]
@@ -85,6 +86,16 @@ def test_without_the_extra_nothing_is_fitted(litet, models, table, monkeypatch):
     outcome = litet("compare", "birds", table, "--models", models)
     assert (outcome.exit_code, outcome.out) == (2, "")
     assert "pip install 'litet[compare]'" in outcome.err
+
+
+def test_the_guide_shows_what_is_printed():
+    _, shown, *_ = [block.text for block in blocks_of("docs/compare.md")]
+    lines = shown.splitlines()
+    head, *rows = list(comparison_lines(result_of(-0.0001, -0.0008, 0.0007)))[1:-1]
+    assert lines[1] == head
+    assert [line[:22].strip() for line in lines[2:-1]] == NAMES
+    assert {len(line) for line in lines[1:-1]} == {len(line) for line in (head, *rows)}
+    assert lines[-1].startswith("These rows do not tell: ")
 
 
 def result_of(log_loss: float, low: float, high: float) -> Result:

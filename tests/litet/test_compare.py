@@ -4,18 +4,18 @@ import json
 import sys
 
 import pytest
-from threadpoolctl import threadpool_limits
 
 from litet.comparing import comparison_lines
 from tests.docs.conftest import blocks_of
+from tests.peers_threads import one_thread
 from training.compare.result import Contender, Difference, Result
 
 NAMES = ["litet", "logistic regression", "HistGradientBoosting", "LightGBM"]
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    with threadpool_limits(1):  # on a busy machine, threads that wait for each other take seconds
+def _one_thread(monkeypatch):
+    with one_thread(monkeypatch):
         yield
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from contract.tensors import Tensors
+from tests.peers_threads import one_thread
 from training.compare.peers import MAX_CODES, PEERS, Matrix, encode
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    with threadpool_limits(1):  # on a busy machine, threads that wait for each other take seconds
+def _one_thread(monkeypatch):
+    with one_thread(monkeypatch):
         yield
 
 

@@ -49,6 +49,7 @@ def test_a_make_target_exists(target):
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.timeout(300)  # it runs every command of a model's life
 def test_training_works_as_shown(tmp_path):
     (block,) = [text for text in SHELL if "litet train" in text]
     commands = [line for line in block.splitlines() if line.startswith("litet")]

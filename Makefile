@@ -37,9 +37,9 @@ conformance: $(VENV)/.installed $(CLIENTS_VENV)/.installed ## Run the tests with
 	LITET_SERVE_PYTHON=$(abspath $(VENV))/bin/python $(CLIENTS_VENV)/bin/pytest tests/conformance
 	LITET_SERVE_PYTHON=$(abspath $(VENV))/bin/python $(CLIENTS_VENV)/bin/pytest tests/conformance/kserve
 
-bench-training: $(VENV)/.installed ## Training speed beside scikit-learn, skorch and Lightning
+bench-training: $(VENV)/.installed ## Training speed beside scikit-learn, skorch, Lightning and pytabkit
 	$(VENV)/bin/pip install -q -c constraints.txt --group bench
-	$(VENV)/bin/python -m bench.training
+	$(VENV)/bin/python -m bench.training $(BENCH_DATA:%=--data %)
 
 bench-start: $(VENV)/.installed $(SERVE_VENV)/.installed ## Start-up, memory and the time of a whole training run
 	$(VENV)/bin/python -m bench.start

@@ -29,6 +29,15 @@ def installed(folder: Path, requirements: Path) -> Path:
     return folder / "bin"
 
 
+def added(folder: Path, requirements: Path) -> None:
+    """Puts packages beside those of an environment that is installed; those that are there cost a second.
+
+    Raises:
+        RunFailed: pip failed.
+    """
+    _run([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(requirements)])
+
+
 def _run(command: list[str]) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:

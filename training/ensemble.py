@@ -14,9 +14,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from contract.config import Activation
+from training.losses import cross_entropy
 from training.network import ACTIVATIONS
 
 SIGMA = 0.1
@@ -164,7 +164,7 @@ class MemberLoss(nn.CrossEntropyLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 # torch's names
         """The loss."""
-        return functional.cross_entropy(input.flatten(0, 1), target.t().flatten(), self.weight, ignore_index=IGNORED)
+        return cross_entropy(input.flatten(0, 1), target.t().flatten(), self.weight)
 
 
 def combine(logits: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from contract.card import Calibration
 from contract.config import TrainingConfig
@@ -18,6 +17,7 @@ from training.ensemble import Ensemble, MemberLoss, combine
 from training.evaluation import expected_calibration_error
 from training.folds import make_folds
 from training.loop import Criterion, Fitted, Samples, fit
+from training.losses import CrossEntropy
 from training.network import Evaluation, Network
 from training.observer import Observer
 from training.parts import Part
@@ -57,7 +57,7 @@ def fit_network(
             x, y = _tensors(preprocessing, train, device)
             samples, valid_samples = folds.train_samples(x, y), folds.valid_samples(x, y)
         else:
-            criterion = nn.CrossEntropyLoss(weight=weights)
+            criterion = CrossEntropy(weight=weights)
             samples, valid_samples = (Samples(*_tensors(preprocessing, part, device)) for part in (train, valid))
         if observer.wants_trace:
             size = rows_per_batch(config, len(train.y)) or len(train.y)

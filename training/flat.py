@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+BETA1, EPSILON = 0.9, 1e-8
+"""Adam's memory of gradients, and what keeps its division finite: torch's defaults."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -19,25 +22,29 @@ class Snapshot:
 class FlatParameters:
     """Views a network's parameters and gradients as two vectors; the network keeps working, and sees every change.
 
-    The optimizer is given two tensors instead of two a layer: `weights`, which stand first in the vector and which
-    weight decay shrinks, and `others`, such as biases, which it leaves alone.
+    `weights` is the first part of `vector`, which weight decay shrinks; biases and the like come after it.
     """
 
     def __init__(self, network: nn.Module) -> None:
         named = sorted(network.named_parameters(), key=lambda pair: not pair[0].endswith("weight"))
         parameters = [parameter for _, parameter in named]
         n_weights = sum(parameter.numel() for name, parameter in named if name.endswith("weight"))
+        by_columns = {
+            module.weight
+            for module in network.modules()
+            if isinstance(module, nn.Linear) and module.out_features > module.in_features
+        }
         self._buffers = tuple(network.buffers())
-        self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+        self.vector = parameters[0].new_empty(sum(parameter.numel() for parameter in parameters))
         self.gradient = torch.zeros_like(self.vector)
-        self.weights, self.others = (nn.Parameter(part) for part in (self.vector[:n_weights], self.vector[n_weights:]))
-        self.weights.grad, self.others.grad = self.gradient[:n_weights], self.gradient[n_weights:]
+        self.weights = self.vector[:n_weights]
         start = 0
         for parameter in parameters:
-            end = start + parameter.numel()
-            parameter.data = self.vector[start:end].view_as(parameter)
-            parameter.grad = self.gradient[start:end].view_as(parameter)
-            start = end
+            view = _view_by_columns if parameter in by_columns else Tensor.view_as
+            part = slice(start, start + parameter.numel())
+            parameter.data = view(self.vector[part], parameter).copy_(parameter.detach())
+            parameter.grad = view(self.gradient[part], parameter)
+            start = part.stop
 
     def snapshot(self) -> Snapshot:
         """A copy of the network's state."""
@@ -50,28 +57,43 @@ class FlatParameters:
             buffer.copy_(saved)
 
 
-class FlatAdam(torch.optim.Adam):
-    """Adam, with decoupled weight decay, on the one vector: torch's own fused step, for all layers at once.
+class FlatAdam:
+    """Adam (Kingma & Ba, 2015), with decoupled weight decay (Loshchilov & Hutter, 2019), on the one vector.
 
-    Gradients are cleared in place, since the network's parameters hold views of them.
+    A step is the operator that torch's fused optimizers call, without what they do around it for each group of
+    parameters, which took a tenth of a step. Gradients are cleared in place, since the network's parameters hold views
+    of them.
     """
 
     def __init__(self, flat: FlatParameters, *, lr: float, weight_decay: float, beta2: float = 0.999) -> None:
-        super().__init__(
-            [{"params": [flat.weights], "weight_decay": weight_decay}, {"params": [flat.others], "weight_decay": 0.0}],
-            lr=lr,
-            betas=(0.9, beta2),
-            decoupled_weight_decay=True,
-            fused=True,
-        )
-        self._gradient = flat.gradient
+        self._flat = flat
+        self._lr, self._weight_decay, self._beta2 = lr, weight_decay, beta2
+        self._mean, self._square = torch.zeros_like(flat.vector), torch.zeros_like(flat.vector)
+        self._n_steps = torch.zeros((), device=flat.vector.device)
 
     def adjust(self, *, lr: float, weight_decay: float) -> None:
         """For the steps from now on."""
-        weights, others = self.param_groups
-        weights["lr"] = others["lr"] = lr
-        weights["weight_decay"] = weight_decay
+        self._lr, self._weight_decay = lr, weight_decay
 
-    def zero_grad(self, set_to_none: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 # torch's signature
+    def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        self._gradient.zero_()
+        self._flat.gradient.zero_()
+
+    def step(self) -> None:
+        """Shrink the weights, then move every parameter against its gradient."""
+        if self._weight_decay:
+            self._flat.weights.mul_(1 - self._lr * self._weight_decay)
+        self._n_steps += 1
+        torch._fused_adam_(  # torch.optim wraps it in 40 µs of Python; a test compares the two
+            [self._flat.vector], [self._flat.gradient], [self._mean], [self._square], [], [self._n_steps],
+            lr=self._lr, beta1=BETA1, beta2=self._beta2, weight_decay=0.0, eps=EPSILON, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+
+def _view_by_columns(part: Tensor, parameter: Tensor) -> Tensor:
+    """As `view_as`, but a matrix's columns lie together.
+
+    Autograd then computes the gradient of a layer that gets wider with its long side in a row: 54 → 128 in two thirds
+    of the time.
+    """
+    return part.view(parameter.shape[::-1]).t()

@@ -17,6 +17,10 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "gelu": nn.GELU,
 }
 
+EVALUATED_ROWS = 2_048
+"""Rows evaluated at once: a hidden layer's values then stay in the processor's cache, which takes half the time of
+writing those of 40,000 rows to memory."""
+
 
 class Network(nn.Module):
     """`d_in` numbers in, `d_out` raw logits out. The loss applies the softmax, so the network has none.
@@ -75,8 +79,10 @@ class Evaluation:
             module["training"] = False
         try:
             with torch.inference_mode():
-                logits: Tensor = self._network(x)
-                return logits
+                if x.shape[-2] <= EVALUATED_ROWS:
+                    logits: Tensor = self._network(x)
+                    return logits
+                return torch.cat([self._network(rows) for rows in x.split(EVALUATED_ROWS, dim=-2)], dim=-2)
         finally:
             for module, mode in zip(self._modules, modes, strict=True):
                 module["training"] = mode

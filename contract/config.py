@@ -25,7 +25,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hidden_sizes: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
         Meta(max_length=16, description="Width of each hidden layer, such as 64,64; empty for a linear model."),
-    ] = (96, 96)
+    ] = (128, 128)
     activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "gelu"
     n_members: Annotated[
         int, Meta(ge=1, le=64, description="Networks trained side by side, whose probabilities are averaged.")
@@ -38,7 +38,11 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     standardize: Annotated[bool, Meta(description="Scale numbers by median and quartiles, held within ±3.")] = True
     max_thresholds: Annotated[
         int,
-        Meta(ge=0, le=256, description="Thresholds as inputs of their own, for each number with a spike; 0 for none."),
+        Meta(
+            ge=0,
+            le=256,
+            description="Thresholds as inputs of their own, for each number with a spike or few values; 0 for none.",
+        ),
     ] = 32
     max_categories: Annotated[
         int, Meta(ge=1, le=10_000, description="How many categories of a feature are told apart, commonest first.")
@@ -60,14 +64,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ScheduleName,
         Meta(
             description="'adaptive': the step size falls to zero, the sooner and with the more weight decay, the less "
-            "is explained; 'constant': neither changes."
+            "is explained, and with more decay where inputs are many for the rows; 'constant': neither changes."
         ),
     ] = "adaptive"
     time_budget_s: Annotated[
         float | None, Meta(description="Seconds that fitting may take; 'none' for as many as it needs.")
     ] = None
     weight_decay: Annotated[
-        float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr, at most.")
+        float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr.")
     ] = 1.0
     patience: Annotated[
         int | None,
@@ -84,7 +88,10 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     valid_fraction: Annotated[
         float,
         Meta(
-            gt=0, lt=0.5, description="Share of the rows, for each member its own, that choose epoch and temperature."
+            gt=0,
+            lt=0.5,
+            description="Share of the rows that choose epoch and temperature: of an ensemble, for each member its own, at "
+            "most 4,096 in all.",
         ),
     ] = 0.125
     test_fraction: Annotated[float, Meta(gt=0, lt=0.5, description="Share of the rows that only the metrics see.")] = (

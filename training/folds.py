@@ -10,6 +10,10 @@ import torch
 from training.ensemble import IGNORED
 from training.loop import Samples
 
+MOST_ROWS = 4_096
+"""That all members together leave out: enough to tell when to stop, and the more there are, the fewer are left to learn
+from and the longer an epoch takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folds:
@@ -31,13 +35,14 @@ class Folds:
 
 
 def make_folds(y: np.ndarray, n_members: int, fraction: float, seed: int) -> Folds:
-    """Folds of that share of the rows, one for each member, each with the classes in about the same proportions.
+    """Folds of that share of the rows, one for each member, each with the classes in about the same proportions; of
+    `MOST_ROWS` in all where that is less.
 
     They are windows on one order in which every class is spread evenly, with their beginnings evenly apart: with
     1 ÷ n_members every row is in exactly one. y is int64 `(n_samples,)`.
     """
     n_rows = len(y)
-    n_held = min(max(round(n_rows * fraction), 1), n_rows - 1)
+    n_held = min(max(min(round(n_rows * fraction), MOST_ROWS // n_members), 1), n_rows - 1)
     rng = np.random.default_rng(seed)
     places = np.empty(n_rows)
     for label in np.unique(y):

@@ -137,7 +137,7 @@ def fit(
     )
     flat = FlatParameters(network)
     optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
-    schedule = Schedule(config, entropy=entropy_of(shares))
+    schedule = Schedule(config, entropy=entropy_of(shares), rows_per_input=len(train.y) / train.x.shape[-1])
     shuffler = torch.Generator().manual_seed(config.seed)
     best = flat.snapshot()
     history: list[EpochRecord] = []

@@ -1,7 +1,8 @@
-"""Thresholds that matter: for numbers with a spike, whether each is above some of them, as inputs of their own.
+"""Thresholds that matter: for numbers with a spike or few values, whether each is above some, as inputs of their own.
 
 Gains, losses, days since something that seldom happens: one value fills most rows, and what lies beyond it is squeezed
-into a corner of the scale, where a smooth network cannot tell amounts apart that trees do at once. The thresholds are
+into a corner of the scale, where a smooth network cannot tell amounts apart that trees do at once. And days of the
+month, counts, grades: what changes from one value to the next need not be smooth at all. The thresholds are
 those of a decision tree for each feature by itself, as Gorishniy et al., On Embeddings for Numerical Features in
 Tabular Deep Learning, 2022, §3.2.2, place theirs. Other numbers have none: there, they cost more than they bring
 (docs/experiments.md).
@@ -15,6 +16,8 @@ import numpy as np
 
 SPIKE = 0.5
 """The share of a feature's rows that one value must fill."""
+FEW_VALUES = 40
+"""Or so many different ones at most."""
 MIN_ROWS = 20
 """On each side of a threshold, and between two."""
 
@@ -37,12 +40,14 @@ def find_thresholds(x_num: np.ndarray, y: np.ndarray, most: int) -> Thresholds:
 
 
 def _of_feature(column: np.ndarray, y: np.ndarray, most: int) -> np.ndarray:
-    """Those of one feature, ascending; none where it has no spike, or takes two values at most."""
+    """Those of one feature, ascending; none where it has neither spike nor few values, or takes two values at most."""
     from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 # takes half a second; only training pays it
 
     present = ~np.isnan(column)
     values, codes, n_rows = np.unique(column[present], return_inverse=True, return_counts=True)
-    if len(values) <= 2 or n_rows.max() < SPIKE * len(codes) or len(codes) < 2 * MIN_ROWS:
+    if len(values) <= 2 or len(codes) < 2 * MIN_ROWS:
+        return NO_THRESHOLDS.values
+    if n_rows.max() < SPIKE * len(codes) and len(values) > FEW_VALUES:
         return NO_THRESHOLDS.values
     # A row for each value and class, weighted by how many there are: the same tree, sooner.
     n_classes = int(y.max()) + 1

@@ -22,12 +22,13 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows went where. `train + valid + test` are the rows used; `dropped` had no label."""
+    """How many rows went where. `train + valid + test + conformal` are the rows used; `dropped` had no label."""
 
     train: int
     valid: int
     test: int
     dropped: int
+    conformal: int = 0
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,31 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     ece_after: float
 
 
+class SetMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How prediction sets of one level did on the test rows.
+
+    `coverage` is the share of the rows whose set holds the true label, `lowest_class_coverage` that of the class where
+    it is lowest; `mean_size` counts the labels in a set.
+    """
+
+    level: float
+    coverage: float
+    lowest_class_coverage: float
+    mean_size: float
+
+
+class PredictionSets(msgspec.Struct, frozen=True, kw_only=True):
+    """The prediction sets that a model can give, calibrated on `n_samples` rows that were used for nothing else.
+
+    Those of `marginal` hold the true label as often as their level says over all rows, those of `per_class` over the
+    rows of each class.
+    """
+
+    n_samples: int
+    marginal: tuple[SetMetrics, ...]
+    per_class: tuple[SetMetrics, ...]
+
+
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the train rows.
 
@@ -155,6 +181,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     training: Training
     calibration: Calibration | None
     metrics: Metrics
+    prediction_sets: PredictionSets | None = None
     parity: Parity
     probe: Probe
     libraries: dict[str, str]

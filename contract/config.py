@@ -90,6 +90,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     test_fraction: Annotated[float, Meta(gt=0, lt=0.5, description="Share of the rows that only the metrics see.")] = (
         0.15
     )
+    conformal_fraction: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=0.5,
+            description="Share of the rows, 1,000 at most, that only calibrate prediction sets; 0 for none.",
+        ),
+    ] = 0.05
     seed: Annotated[
         int, Meta(ge=0, le=2**32 - 1, description="Fixes the split, the first weights and every shuffle.")
     ] = 0
@@ -158,6 +166,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "calibrate": False,
         "valid_fraction": 0.2,
         "test_fraction": 0.2,
+        "conformal_fraction": 0.0,
     },
 }
 

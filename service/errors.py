@@ -5,6 +5,7 @@ CallerError
 ├── InvalidBody         the body, or a header beside it, does not say what the route needs
 ├── BodyTooLarge        too many bytes or too many rows
 ├── NotAcceptable       no format that is written would do for the caller
+├── NoPredictionSets    a version without calibration rows was asked for prediction sets
 ├── UnsupportedBody     another Content-Type than the route takes, or encoded
 ├── Unauthorized        no admin key, or a wrong one
 ├── TooManyAttempts     wrong admin keys from one address, again and again
@@ -42,6 +43,10 @@ class UnsupportedBody(CallerError):
 
 class NotAcceptable(CallerError):
     """An `Accept` header that allows no format of the answer."""
+
+
+class NoPredictionSets(CallerError):
+    """Prediction sets of a version that has no rows to calibrate them by."""
 
 
 class Unauthorized(CallerError):

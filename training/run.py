@@ -1,4 +1,4 @@
-"""The pipeline of one run: table → arrays → network → fit → temperature → ONNX → parity → metrics → report."""
+"""The pipeline of one run: table → arrays → network → fit → temperature → ONNX → parity → sets → metrics → report."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from contract.config import ColumnChoice, TrainingConfig
 from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from training.columns import Columns, choose_columns
+from training.conformal import calibrate_sets, evaluate_sets
 from training.evaluation import evaluate
 from training.export import export
 from training.fitting import fit_network, logits_function
+from training.graph import add_metadata
 from training.loop import Fitted
 from training.network import count_parameters
 from training.observer import Observer
@@ -72,8 +74,12 @@ def train_model(
     session = open_session(model)
     torch_logits = logits_function(fit.network, preprocessing, temperature)
     parity = check_parity(session, torch_logits, schema, test.tensors)
+    conformal = calibrate_sets(session, parts.conformal)
+    if conformal:
+        model = add_metadata(model, conformal.to_metadata())
 
     observer.stage("evaluating")
+    probabilities = run_session(session, test.tensors)[PROBABILITIES]
     report = Report(
         config=config.to_json(),
         columns=choice,
@@ -88,7 +94,8 @@ def train_model(
             warnings=_warnings(fitted, config),
         ),
         calibration=fit.calibration,
-        metrics=evaluate(run_session(session, test.tensors)[PROBABILITIES], test.y, schema.labels),
+        metrics=evaluate(probabilities, test.y, schema.labels),
+        prediction_sets=evaluate_sets(conformal, probabilities, test.y) if conformal else None,
         parity=parity,
         probe=make_probe(torch_logits, test.tensors),
         libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -109,7 +116,7 @@ def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
 
 
 def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
-    train, valid, test = (len(part.y) for part in (parts.train, parts.valid, parts.test))
+    train, valid, test, conformal = (len(part.y) for part in (parts.train, parts.valid, parts.test, parts.conformal))
     y, schema = parts.y, parts.schema
     return DataFacts(
         source=table.source,
@@ -117,7 +124,7 @@ def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
         n_rows=table.frame.height,
         n_columns=table.frame.width,
         target=schema.target,
-        rows=Rows(train=train, valid=valid, test=test, dropped=int((y < 0).sum())),
+        rows=Rows(train=train, valid=valid, test=test, conformal=conformal, dropped=int((y < 0).sum())),
         class_counts=tuple(np.bincount(y[y >= 0], minlength=len(schema.labels)).tolist()),
         excluded=columns.excluded,
         warnings=(*table.warnings, *columns.warnings),

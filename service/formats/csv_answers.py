@@ -8,6 +8,7 @@ import numpy as np
 
 from contract.schema import label_text
 from service.formats.fault_text import fault_text
+from service.formats.label_sets import json_text, set_texts
 from service.formats.number_text import number_rows
 from service.formats.scored import Scored
 
@@ -17,9 +18,10 @@ END = b"\r\n"
 def write(scored: Scored, outputs: Set[str]) -> bytes:
     """The answers as CSV (`service.formats.scored.Write`), a line for each row of the body.
 
-    Columns: `label`, `class_index`, `probability_<label>` …, `logit_<label>` …; `unseen` (feature names with a space
-    between them) where the model has categorical features; and, where bad rows are listed, `error`, which is all that a
-    bad row has. Numbers have the fewest digits that tell a float32 apart.
+    Columns: `label`, `class_index`, `probability_<label>` …, `logit_<label>` …; `prediction_set` (its labels as an
+    array in JSON) where it was asked for; `unseen` (feature names with a space between them) where the model has
+    categorical features; and, where bad rows are listed, `error`, which is all that a bad row has. Numbers have the
+    fewest digits that tell a float32 apart.
     """
     schema = scored.predictor.schema
     texts = [label_text(label) for label in schema.labels]
@@ -40,6 +42,10 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
             matrices.append(getattr(scored.answers, name))
     if matrices:
         columns.append(number_rows(np.hstack(matrices)))
+    if scored.sets is not None:
+        header.append("prediction_set")
+        labels = list(map(json_text, schema.labels))
+        columns.append(set_texts(scored.sets, labels, lambda joined: _quote(f"[{joined.decode()}]")))
     if schema.categorical:
         header.append("unseen")
         columns.append([_quote(" ".join(scored.unseen.get(row, ()))) for row in range(scored.n_answers)])

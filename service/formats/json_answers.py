@@ -17,13 +17,15 @@ from service.predictor import Predictor
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The answer for one row, less what was not asked for.
 
-    `unseen` names features whose value the model never met in training; absent if none.
+    `prediction_set` are labels that hold the true one with the probability that was asked for. `unseen` names features
+    whose value the model never met in training; absent if none.
     """
 
     label: Label | msgspec.UnsetType = msgspec.UNSET
     class_index: int | msgspec.UnsetType = msgspec.UNSET
     probabilities: list[float] | msgspec.UnsetType = msgspec.UNSET
     logits: list[float] | msgspec.UnsetType = msgspec.UNSET
+    prediction_set: list[Label] | msgspec.UnsetType = msgspec.UNSET
     unseen: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -45,7 +45,8 @@ class Scored(msgspec.Struct, frozen=True):
     """Answers in the order of the rows, and the version that gave them: those from `start` on, up to `end`, of a run.
 
     `unseen` names, by position among the answers, features whose value the model never met. `faults` are, by number in
-    the body, the rows that were not answered; None where all had to be.
+    the body, the rows that were not answered; None where all had to be. `sets` are the prediction sets of the answers,
+    bool `(n_answers, n_classes)`; None where none were asked for.
     """
 
     predictor: Predictor
@@ -54,6 +55,7 @@ class Scored(msgspec.Struct, frozen=True):
     end: int
     unseen: Mapping[int, list[str]]
     faults: Mapping[int, Fault] | None
+    sets: np.ndarray | None = None
 
     @classmethod
     def alone(

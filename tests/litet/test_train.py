@@ -60,7 +60,7 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_thresholds": "4", "max_categories": "2",
         "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5",
         "patience": "none", "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7", "n_members": "1",
-        "n_frequencies": "0", "beta2": "0.9", "schedule": "constant",
+        "n_frequencies": "0", "beta2": "0.9", "schedule": "constant", "conformal_fraction": "0.1",
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
     switches = ("--time-budget", "99", "--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")
@@ -71,7 +71,7 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "batch_norm": True, "standardize": False, "max_thresholds": 4, "max_categories": 2, "max_epochs": 2,
         "batch_size": None, "accumulation_steps": 2, "lr": 0.1, "beta2": 0.9, "schedule": "constant",
         "time_budget_s": 99, "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False,
-        "valid_fraction": 0.2, "test_fraction": 0.3, "seed": 7,
+        "valid_fraction": 0.2, "test_fraction": 0.3, "conformal_fraction": 0.1, "seed": 7,
     }  # fmt: skip
     assert report["calibration"] is None
 

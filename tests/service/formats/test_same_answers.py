@@ -109,6 +109,33 @@ def test_every_format_writes_the_same_answers(predictor: Predictor, outputs: fro
         assert [row_of_arrow(record) for record in frame.to_dicts()] == want
 
 
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("outputs", [frozenset({"label"}), frozenset(OUTPUTS)], ids=["label", "all"])
+@pytest.mark.parametrize("n_rows", [1, 8])
+def test_every_format_writes_the_same_prediction_sets(
+    predictor: Predictor, outputs: frozenset[str], n_rows: int, *, partial: bool
+) -> None:
+    rows = (ROWS if partial else [ROWS[0], *[ROWS[3]] * 7])[:n_rows]
+    answers = scored(predictor, rows, partial=partial)
+    sets = np.array([[True, False], [False, False], [True, True], [False, True]] * 2)[: answers.n_answers]
+    answers = msgspec.structs.replace(answers, sets=sets)
+    labels = predictor.schema.labels
+    known = iter([[label for label, is_in in zip(labels, one, strict=True) if is_in] for one in sets.tolist()])
+    want = [row and next(known) for row in expected(answers)]
+
+    predictions = json.loads(write_document(answers, outputs))["predictions"]
+    assert [row and row["prediction_set"] for row in predictions] == want
+    assert [set(row) - {"prediction_set", "unseen"} for row in predictions if row] == [outputs] * answers.n_answers
+    lines = list(map(json.loads, write_lines(answers, outputs).splitlines()))
+    assert [line.get("prediction_set") for line in lines] == want
+    records = list(csv.DictReader(io.StringIO(write_csv(answers, outputs).decode(), newline="")))
+    assert [json.loads(record["prediction_set"] or "null") for record in records] == want
+    if not any(isinstance(label, int) and label >= 2**63 for label in labels):
+        frame = pl.read_ipc_stream(arrow_answers.write(answers, outputs))
+        assert frame["prediction_set"].to_list() == want
+        assert frame.schema["prediction_set"] == pl.List(pl.Series(labels).dtype)
+
+
 def row_of_csv(answers: Scored, record: dict[str, str], outputs: frozenset[str]) -> dict[str, Any] | None:
     if record.get("error"):
         assert {name for name, cell in record.items() if cell} == {"error"}

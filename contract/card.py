@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from contract.config import ColumnChoice, Json
+from contract.config import ColumnChoice, DecisionName, Json
 from contract.decision import GateDecision
 from contract.errors import CorruptArtifact
 from contract.schema import Label
@@ -123,6 +123,29 @@ class PredictionSets(msgspec.Struct, frozen=True, kw_only=True):
     per_class: tuple[SetMetrics, ...]
 
 
+class DecisionMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How deciding for one label a row did on the test rows. `class_f1` is in the order of the labels."""
+
+    accuracy: float
+    balanced_accuracy: float
+    class_f1: tuple[float, ...]
+    mean_cost: float
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule that a model's `decision` follows, and what it changes.
+
+    `costs[true][decided]` are given, or those of a `threshold` on the probability of the second of two labels, which
+    was chosen on the valid rows by the metric `chosen_by`. Without the rule one would decide for the likeliest label.
+    """
+
+    chosen_by: DecisionName
+    costs: tuple[tuple[float, ...], ...]
+    threshold: float | None
+    with_rule: DecisionMetrics
+    without_rule: DecisionMetrics
+
+
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the train rows.
 
@@ -182,6 +205,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None
     metrics: Metrics
     prediction_sets: PredictionSets | None = None
+    decision: Decision | None = None
     parity: Parity
     probe: Probe
     libraries: dict[str, str]

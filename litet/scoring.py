@@ -56,7 +56,7 @@ def score_rows(predictor: Predictor, rows: Rows, wanted_sets: WantedSets | None 
                 sets = None
                 if wanted_sets:
                     sets = predictor.prediction_sets(answers, wanted_sets.level, per_class=wanted_sets.per_class)
-                yield Batch(answers_frame(schema, answers, unseen, sets), share)
+                yield Batch(answers_frame(predictor, answers, unseen, sets), share)
             first_row += frame.height
 
 
@@ -80,18 +80,22 @@ def score(
 
 
 def answers_frame(
-    schema: Schema, answers: Answers, unseen: Mapping[int, list[str]], sets: np.ndarray | None = None
+    predictor: Predictor, answers: Answers, unseen: Mapping[int, list[str]], sets: np.ndarray | None = None
 ) -> pl.DataFrame:
-    """Answers as columns: `label`, `class_index`, `probability_<label>` …, and `unseen` where there are categories.
+    """Answers as columns: `label`, `class_index`, `probability_<label>` …, `decision` where the version has a rule, and
+    `unseen` where there are categories.
 
     `prediction_set` are lists of labels, where `sets` bool `(n_samples, n_classes)` says which.
     """
+    schema = predictor.schema
     columns = [_labels(schema).gather(answers.class_index), pl.Series("class_index", answers.class_index)]
     by_class = np.ascontiguousarray(answers.probabilities.T)
     columns += [
         pl.Series(f"probability_{label_text(label)}", probabilities)
         for label, probabilities in zip(schema.labels, by_class, strict=True)
     ]
+    if predictor.rule:
+        columns.append(_labels(schema).gather(predictor.rule.decide(answers.probabilities)).alias("decision"))
     if sets is not None:
         columns.append(_label_lists(schema, sets))
     if schema.categorical:

@@ -9,6 +9,7 @@ import numpy as np
 
 from contract.card import Probe
 from contract.conformal import Conformal
+from contract.decision_rule import DecisionRule
 from contract.errors import CorruptArtifact, Fault, ParityError
 from contract.faults import MAX_FAULTS
 from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
@@ -39,7 +40,7 @@ class Predictor:
 
     Raises:
         CorruptArtifact: the graph cannot be loaded, has other inputs or outputs than its schema demands, breaks the
-            model file's invariants, or carries calibration rows that are none.
+            model file's invariants, or carries calibration rows or a decision rule that are none.
         ParityError: it does not give the logits of its card's probe.
     """
 
@@ -50,6 +51,8 @@ class Predictor:
         self._session, self.schema = open_session(artifact.model)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self._conformal = Conformal.from_metadata(metadata, len(self.schema.labels))
+        self.rule = DecisionRule.from_metadata(metadata, len(self.schema.labels))
+        """What a decision follows; None where the version makes none."""
         self.has_texts = bool(self.schema.categorical)
         self.width = len(self.schema.features) + len(self.schema.labels)
         self.reader = RowReader(self.schema)

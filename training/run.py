@@ -14,6 +14,7 @@ from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from training.columns import Columns, choose_columns
 from training.conformal import calibrate_sets, evaluate_sets
+from training.decision import choose_rule, given_rule, report_decision
 from training.evaluation import evaluate
 from training.export import export
 from training.fitting import fit_network, logits_function
@@ -54,6 +55,7 @@ def train_model(
 
     Raises:
         InvalidData: the table cannot be trained on, or its model cannot be evaluated on the held-out rows.
+        InvalidConfig: its labels are not those of the costs, or not two where a threshold is to be chosen.
         TrainingDiverged: the loss grew without bound.
         ParityError: the exported graph does not compute what torch computes.
     """
@@ -62,6 +64,7 @@ def train_model(
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
+    given = given_rule(config, schema.labels)
     thresholds = find_thresholds(train.tensors.x_num, train.y, config.max_thresholds)
     preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize, thresholds=thresholds)
 
@@ -75,8 +78,10 @@ def train_model(
     torch_logits = logits_function(fit.network, preprocessing, temperature)
     parity = check_parity(session, torch_logits, schema, test.tensors)
     conformal = calibrate_sets(session, parts.conformal)
-    if conformal:
-        model = add_metadata(model, conformal.to_metadata())
+    chosen = choose_rule(config, given, fit.left_out)
+    if conformal or chosen:
+        entries = (conformal.to_metadata() if conformal else {}) | (chosen.rule.to_metadata() if chosen else {})
+        model = add_metadata(model, entries)
 
     observer.stage("evaluating")
     probabilities = run_session(session, test.tensors)[PROBABILITIES]
@@ -96,6 +101,7 @@ def train_model(
         calibration=fit.calibration,
         metrics=evaluate(probabilities, test.y, schema.labels),
         prediction_sets=evaluate_sets(conformal, probabilities, test.y) if conformal else None,
+        decision=report_decision(chosen, probabilities, test.y) if chosen else None,
         parity=parity,
         probe=make_probe(torch_logits, test.tensors),
         libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contract.card import Calibration, Metrics, PredictionSets
+from contract.card import Calibration, Decision, Metrics, PredictionSets
 from contract.schema import CategoricalFeature, Label, NumericFeature
 
 
@@ -38,7 +38,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The version of a model that serves: what it takes, what it answers with, and how well.
 
     `versions` are all that are published. `metrics` are those of rows that training never saw, and so are those of
-    `prediction_sets`, None where the version gives none.
+    `prediction_sets` and `decision`, which are None where the version gives none.
     """
 
     name: str
@@ -52,6 +52,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     sha256: str
     prediction_sets: PredictionSets | None = None
+    decision: Decision | None = None
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -93,7 +93,8 @@ PARAMETERS = [
     Parameter(
         name="outputs",
         param_in="query",
-        description="Which outputs of each row to write, separated by commas; all unless given.",
+        description="Which outputs of each row to write, separated by commas; all unless given. Only a version with a "
+        "rule has a decision.",
         style="form",
         explode=False,
         schema=Schema(type=OpenAPIType.ARRAY, min_items=1, items=Schema(type=OpenAPIType.STRING, enum=list(OUTPUTS))),

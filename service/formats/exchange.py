@@ -15,12 +15,12 @@ from service.errors import NotAcceptable, UnsupportedBody
 from service.exchange import Question, Written
 from service.formats import csv_answers, csv_rows
 from service.formats.accept import preferred
+from service.formats.additions import write_with_decision, write_with_sets
 from service.formats.arrow import answers as arrow_answers
 from service.formats.arrow import rows as arrow_rows
 from service.formats.json_answers import write_document, write_lines
 from service.formats.json_rows import read_document, read_lines
 from service.formats.mlflow_rows import read_invocation
-from service.formats.prediction_sets import write_with_sets
 from service.formats.query import read_query
 from service.formats.rows import Read
 from service.formats.scored import Scored, Write
@@ -119,6 +119,8 @@ def _decide(names: Names, content_type: bytes, accept: bytes, query: bytes) -> F
         raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
     asked = read_query(query)
     write: Write = FORMATS[wanted].write
+    if asked.needs_decision:
+        write = partial(write_with_decision, write)
     if asked.sets:
         write = partial(write_with_sets, write, asked.sets)
     both, share = (FORMATS[given], FORMATS[wanted]), PARTIAL_SHARE if asked.partial else 1

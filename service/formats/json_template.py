@@ -12,11 +12,13 @@ import orjson
 
 from contract.schema import Label
 from service.formats.label_sets import json_text, set_texts
+from service.formats.outputs import DECISION
 from service.formats.scored import Scored
 
 
 class JsonTemplate:
-    """Writes predictions: `{"label":…,"class_index":…,"probabilities":[…],"logits":[…]}`, less what is not asked for.
+    """Writes predictions: `{"label":…,"class_index":…,"probabilities":[…],"logits":[…],"decision":…}`, less what is not
+    asked for.
 
     `outputs` are one at least of those names. Each prediction begins with `separator`. `start` is how a document of
     them begins.
@@ -28,7 +30,11 @@ class JsonTemplate:
         openings = [b'"%b":[' % name.encode() for name in self._arrays]
         # What follows each array, or the scalars where there is none: the next one's opening, or the end.
         self._followings = [b"]," + opening for opening in openings[1:]] + [b"]}" if openings else b"}"]
+        self._outputs = outputs
+        self._is_plain = DECISION not in outputs
         self._labels = [json_text(label) for label in labels]
+        comma = b"," if len(outputs) > 1 else b""
+        self._decisions = [b'%b"decision":%b}' % (comma, label) for label in self._labels]
         self._heads: list[bytes] = []
         for index, label in enumerate(self._labels):
             members = [b'"label":%b' % label] if "label" in outputs else []
@@ -45,7 +51,7 @@ class JsonTemplate:
         """
         run, start, end = scored.run, scored.start, scored.end
         n_answers = end - start
-        is_plain = not scored.unseen and not between and scored.sets is None
+        is_plain = self._is_plain and not scored.unseen and not between and scored.sets is None
         if n_answers == 1 and is_plain:  # as nearly always, where time counts most
             return self._wholes[run.classes()[start]] % tuple([run.numbers(name)[start] for name in self._arrays])
         heads = [self._heads[index] for index in run.classes()[start:end]]
@@ -60,12 +66,21 @@ class JsonTemplate:
             columns.append([self._followings[len(columns) // 2 - 1]] * n_answers)
         if not self._arrays:
             columns.append(self._followings * n_answers)
-        if scored.sets is not None:
-            members = set_texts(scored.sets, self._labels, b',"prediction_set":[%b]}'.__mod__)
-            columns[-1] = [end[:-1] + member for end, member in zip(columns[-1], members, strict=True)]
-        for row, features in scored.unseen.items():
-            columns[-1][row] = b'%b,"unseen":%b}' % (columns[-1][row][:-1], orjson.dumps(features))
+        columns[-1] = self._with_additions(scored, columns[-1])
         pieces = [b""] * (n_answers * len(columns))
         for position, column in enumerate(columns):
             pieces[position :: len(columns)] = column
         return b"".join(pieces) + between.get(n_answers, b"")
+
+    def _with_additions(self, scored: Scored, ends: list[bytes]) -> list[bytes]:
+        """How each prediction ends, with what not every one has."""
+        decided = scored.decided(self._outputs)
+        if decided is not None:
+            members = [self._decisions[index] for index in decided.tolist()]
+            ends = [end[:-1] + member for end, member in zip(ends, members, strict=True)]
+        if scored.sets is not None:
+            members = set_texts(scored.sets, self._labels, b',"prediction_set":[%b]}'.__mod__)
+            ends = [end[:-1] + member for end, member in zip(ends, members, strict=True)]
+        for row, features in scored.unseen.items():
+            ends[row] = b'%b,"unseen":%b}' % (ends[row][:-1], orjson.dumps(features))
+        return ends

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from contract.faults import shorten
 from service.errors import InvalidBody
-from service.formats.outputs import ALL, parse_outputs
+from service.formats.outputs import ALL, DECISION, parse_outputs
 
 
 class WantedSets(NamedTuple):
@@ -19,11 +19,15 @@ class WantedSets(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Which outputs are written, whether bad rows are listed, and which prediction sets are added, if any."""
+    """Which outputs are written, whether bad rows are listed, and which prediction sets are added, if any.
+
+    `needs_decision` tells that a decision was asked for by name.
+    """
 
     outputs: Set[str]
     partial: bool
     sets: WantedSets | None
+    needs_decision: bool
 
 
 def read_query(query: bytes) -> Query:
@@ -35,9 +39,11 @@ def read_query(query: bytes) -> Query:
     outputs: Set[str] = ALL
     flags = {"partial": False, "per_class": False}
     level: float | None = None
+    needs_decision = False
     for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name == "outputs":
             outputs = parse_outputs(value)
+            needs_decision = DECISION in outputs
         elif name == "prediction_set":
             level = _level(value)
         elif name in flags:
@@ -47,7 +53,8 @@ def read_query(query: bytes) -> Query:
             raise InvalidBody(f"a query must hold {known} only, got {shorten(name)!r}")
     if level is None and flags["per_class"]:
         raise InvalidBody("per_class needs a prediction_set, got none")
-    return Query(outputs, flags["partial"], None if level is None else WantedSets(level, flags["per_class"]))
+    sets = None if level is None else WantedSets(level, flags["per_class"])
+    return Query(outputs, flags["partial"], sets, needs_decision)
 
 
 def _level(text: str) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from contract.errors import Fault
 from service.answers import Answers
 from service.formats.number_text import number_rows
+from service.formats.outputs import DECISION
 from service.predictor import Predictor
 
 
@@ -72,6 +73,14 @@ class Scored(msgspec.Struct, frozen=True):
     def answers(self) -> Answers:
         """The answers as arrays."""
         return self.run.answers.between(self.start, self.end)
+
+    def decided(self, outputs: Set[str]) -> np.ndarray | None:
+        """The class index that each answer is decided for, int64 `(n_answers,)`; None where that is not to be written,
+        or the version has no rule.
+        """
+        if DECISION not in outputs or self.predictor.rule is None:
+            return None
+        return self.predictor.rule.decide(self.answers.probabilities)
 
     @property
     def n_answers(self) -> int:

@@ -49,6 +49,18 @@ def test_prediction_sets_are_lists_of_labels_in_parquet_and_their_json_in_csv(li
     assert lists == [[label for label, is_in in zip(["crow", "owl"], row, strict=True) if is_in] for row in sets]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_decision_is_a_column_of_models_that_have_a_rule(litet, table, tmp_path, suffix):
+    costs = '{"crow": {"owl": 1000000}, "owl": {"crow": 1}}'
+    asked = ("--max-epochs", "2", "--decision", "costs", "--costs", costs)
+    litet("train", table, "--target", "bird", "--models", tmp_path, *asked)
+    output = tmp_path / f"out{suffix}"
+    litet("predict", "birds", table, "-o", output, "--models", tmp_path)
+    frame = pl.read_csv(output) if suffix == ".csv" else pl.read_parquet(output)
+    assert frame.columns == ["label", "class_index", "probability_crow", "probability_owl", "decision", "unseen"]
+    assert set(frame["decision"]) == {"crow"} < set(frame["label"])
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

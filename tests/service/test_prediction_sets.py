@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from service.settings import Settings
 from tests.service.wire import JSON, Wire, post, run, run_through_the_app
 from training.graph import add_metadata
 
-SHIPPED = Repository(Path(__file__).parents[2] / "models")
 ROUTES = ["/predict", "/models/iris/predict", "/models/iris/versions/1/predict", "/invocations"]
 BODY = json.dumps({"instances": iris.ROWS}).encode()
 NEVER_SURE = Conformal([np.full(20, 0.9, np.float32), np.full(20, 0.5, np.float32), np.full(20, 0.001, np.float32)])
@@ -31,16 +29,8 @@ NEVER_SURE = Conformal([np.full(20, 0.9, np.float32), np.full(20, 0.5, np.float3
 
 
 @pytest.fixture
-def client(publisher: Publisher) -> Iterator[TestClient[Litestar]]:
-    """A service with litet's own iris model: as if it had calibration rows, and as `old`, without."""
-    shipped = SHIPPED.read_current("iris")[1]
-    publisher.publish("iris", add_metadata(shipped.model, NEVER_SURE.to_metadata()), shipped.card.report)
-    publisher.promote("iris", 1)
-    publisher.publish("old", shipped.model, shipped.card.report)
-    publisher.promote("old", 1)
-    settings = Settings.from_env({}, models=publisher.root, poll_interval_s=3600.0, default_model="iris")
-    with TestClient(create_app(settings)) as client:
-        yield client
+def client(start_iris: Callable[..., TestClient[Litestar]]) -> TestClient[Litestar]:
+    return start_iris(NEVER_SURE.to_metadata())
 
 
 def ask(client: TestClient[Litestar], path: str, query: str) -> Any:
@@ -110,9 +100,8 @@ def test_the_example_of_the_document_is_true(client: TestClient[Litestar]) -> No
     assert [row["prediction_set"] for row in found] == [row["prediction_set"] for row in expected]
 
 
-def test_a_model_file_with_other_calibration_rows_is_not_loaded(publisher: Publisher) -> None:
-    shipped = SHIPPED.read_current("iris")[1]
-    two_classes = {METADATA_KEY: '{"p_true":[[0.5],[0.5]]}'}
-    publisher.publish("iris", add_metadata(shipped.model, two_classes), shipped.card.report)
+def test_a_model_file_with_other_calibration_rows_is_not_loaded(publisher: Publisher, foundry: Any) -> None:
+    model = add_metadata(foundry.model(foundry.numeric()), {METADATA_KEY: '{"p_true":[[0.5],[0.5]]}'})
+    foundry.publish(publisher, model=model)
     with pytest.raises(CorruptArtifact, match="calibration rows of 3 classes, got 2 of 2"):
         Predictor(Repository(publisher.root).read("iris", 1))

@@ -14,6 +14,7 @@ from contract.schema import Label, label_text
 from service.formats.arrow.flatbuffer import BOOL, I16, I32, I64, U8, Longs, Number, Slots, Tables, Text, encode
 from service.formats.arrow.stream import CONTINUATION, PREFIX, RECORD_BATCH, SCHEMA
 from service.formats.fault_text import fault_text
+from service.formats.outputs import DECISION
 from service.formats.scored import Scored
 
 END = PREFIX.pack(CONTINUATION, 0)
@@ -51,15 +52,16 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
     """The answers as an Arrow IPC stream (`service.formats.scored.Write`).
 
     Columns: `label` (text, integers or booleans, as the labels are), `class_index` (int64), `probabilities` and
-    `logits` (lists of as many float32 as there are classes), `prediction_set` (lists of labels) where it was asked for,
-    `unseen` (lists of feature names) where the model has categorical features, and, where bad rows are listed, `error`
-    (text, null in good rows). In a bad row all else is null. The schema's metadata name the model and its version.
+    `logits` (lists of as many float32 as there are classes), `decision` (as `label`) where the version has a rule,
+    `prediction_set` (lists of labels) where it was asked for, `unseen` (lists of feature names) where the model has
+    categorical features, and, where bad rows are listed, `error` (text, null in good rows). In a bad row all else is
+    null. The schema's metadata name the model and its version.
     """
     predictor = scored.predictor
     schema = predictor.schema
     layout = Layout(
         about=(predictor.name, predictor.version),
-        outputs=frozenset(outputs),
+        outputs=frozenset(outputs if predictor.rule else outputs - {DECISION}),
         labels=schema.labels,
         has_sets=scored.sets is not None,
         has_unseen=bool(schema.categorical),
@@ -88,6 +90,7 @@ def _schema_message(layout: Layout) -> bytes:
         "class_index": _field("class_index", INT64),
         "probabilities": _field("probabilities", lists, _field("item", FLOAT32)),
         "logits": _field("logits", lists, _field("item", FLOAT32)),
+        DECISION: _field(DECISION, label),
     }
     chosen = [field for name, field in fields.items() if name in layout.outputs]
     if layout.has_sets:
@@ -154,6 +157,9 @@ def _columns(scored: Scored, layout: Layout) -> Iterator[Column]:
         if name in layout.outputs:
             items = places.spread(matrix)
             yield Column([*places.node, items.size, 0], [places.validity, b"", items.tobytes()])
+    decided = scored.decided(layout.outputs)
+    if decided is not None:
+        yield Column(places.node, [places.validity, *_labels(layout.labels, places.spread(decided))])
     if scored.sets is not None:
         counts = scored.sets.sum(axis=1, dtype=np.int32)
         yield places.lists(counts, _labels(layout.labels, scored.sets.nonzero()[1]))

@@ -96,7 +96,7 @@ def test_the_query_chooses_outputs_and_partial_answers() -> None:
         ("prediction_set=90%25", "got '90%'"),
         ("prediction_set=0.9&per_class=yes", "per_class must be true or false, got 'yes'"),
         ("per_class=true", "per_class needs a prediction_set, got none"),
-        ("outputs=", "outputs must be some of label, class_index, probabilities, logits; got ''"),
+        ("outputs=", "outputs must be some of label, class_index, probabilities, logits, decision; got ''"),
         ("outputs=label,score", "got 'label,score'"),
         ("partial=1", "partial must be true or false, got '1'"),
         ("output=label", "outputs, partial, prediction_set or per_class only, got 'output'"),

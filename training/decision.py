@@ -14,6 +14,8 @@ from contract.errors import InvalidConfig
 from contract.faults import shorten, show
 from contract.schema import Label, label_text
 
+THRESHOLDS = frozenset({"f1", "balanced_accuracy"})
+"""Decisions by a threshold that is chosen on rows left out."""
 Costs = Mapping[str, Mapping[str, float]]
 """By the text of the true label, then by that of the label decided for."""
 
@@ -45,21 +47,21 @@ def given_rule(config: TrainingConfig, labels: Sequence[Label]) -> DecisionRule 
     """
     if config.costs is not None:
         return DecisionRule(_matrix(config.costs, labels))
-    if config.decision != "argmax" and len(labels) != 2:
+    if config.decision in THRESHOLDS and len(labels) != 2:
         raise InvalidConfig(f"decision {config.decision!r} needs two classes, got {len(labels)}: give costs instead")
     return None
 
 
-def choose_rule(config: TrainingConfig, given: DecisionRule | None, left_out: LeftOut) -> ChosenRule | None:
-    """The rule that is given, or that of the best threshold on the valid rows; None where none is asked for."""
-    if config.decision in {"f1", "balanced_accuracy"}:
+def choose_rule(config: TrainingConfig, given: DecisionRule | None, left_out: LeftOut | None) -> ChosenRule | None:
+    """The rule that is given, or that of the best threshold on the rows left out; None where there are neither."""
+    if left_out:
         threshold = find_threshold(left_out, config.decision)
         return ChosenRule(DecisionRule.of_threshold(threshold), config.decision, threshold)
     return ChosenRule(given, config.decision, None) if given else None
 
 
 def find_threshold(left_out: LeftOut, metric: DecisionName) -> float:
-    """The threshold on the second label's probability with the best F1 of the rarer label, or balanced accuracy.
+    """The threshold on the second label's probability that is best by one of `THRESHOLDS`; F1 is the rarer label's.
 
     Each that lies halfway between two neighbouring probabilities is tried, and 0.5; of equally good ones the nearest to
     0.5 is taken.

@@ -14,7 +14,7 @@ from contract.card import Calibration
 from contract.config import TrainingConfig
 from contract.tensors import Tensors
 from training.calibration import fit_temperature, log_loss, softmax
-from training.decision import LeftOut
+from training.decision import THRESHOLDS, LeftOut
 from training.ensemble import Ensemble, MemberLoss, combine
 from training.evaluation import expected_calibration_error
 from training.folds import make_folds
@@ -35,14 +35,14 @@ CHUNK_ROWS = 8_192
 class FittedNetwork:
     """A network, how its training went and how long it took, and its temperature, None where none was asked for.
 
-    `left_out` are the answers to the valid rows, at that temperature.
+    `left_out` are the answers to the valid rows, at that temperature, where a threshold is to be chosen by them.
     """
 
     network: Network | Ensemble
     fitted: Fitted
     seconds: float
     calibration: Calibration | None
-    left_out: LeftOut
+    left_out: LeftOut | None
 
 
 def fit_network(
@@ -74,7 +74,9 @@ def fit_network(
         observer.stage("calibrating")
         logits, y_valid = _left_out(network, valid_samples)
         calibration = _calibrate(network, logits, y_valid) if config.calibrate else None
-        left_out = LeftOut(softmax(logits / (calibration.temperature if calibration else 1.0)), y_valid)
+        left_out = None
+        if config.decision in THRESHOLDS:
+            left_out = LeftOut(softmax(logits / (calibration.temperature if calibration else 1.0)), y_valid)
     return FittedNetwork(network, fitted, seconds, calibration, left_out)
 
 

@@ -138,8 +138,8 @@ def test_a_threshold_is_found_on_rows_left_out_at_the_temperature_of_the_model(
 ) -> None:
     seen: list[LeftOut] = []
 
-    def choose(config: TrainingConfig, given: DecisionRule | None, left_out: LeftOut) -> Any:
-        seen.append(left_out)
+    def choose(config: TrainingConfig, given: DecisionRule | None, left_out: LeftOut | None) -> Any:
+        seen.extend([left_out] if left_out else [])
         return chosen(config, given, left_out)
 
     chosen = run.choose_rule

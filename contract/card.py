@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from contract.config import ColumnChoice, Json
+from contract.config import ColumnChoice, DecisionName, Json
 from contract.decision import GateDecision
 from contract.errors import CorruptArtifact
 from contract.schema import Label
@@ -22,12 +22,13 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows went where. `train + valid + test` are the rows used; `dropped` had no label."""
+    """How many rows went where. `train + valid + test + conformal` are the rows used; `dropped` had no label."""
 
     train: int
     valid: int
     test: int
     dropped: int
+    conformal: int = 0
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,54 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     ece_after: float
 
 
+class SetMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How prediction sets of one level did on the test rows.
+
+    `coverage` is the share of the rows whose set holds the true label, `lowest_class_coverage` that of the class where
+    it is lowest; `mean_size` counts the labels in a set.
+    """
+
+    level: float
+    coverage: float
+    lowest_class_coverage: float
+    mean_size: float
+
+
+class PredictionSets(msgspec.Struct, frozen=True, kw_only=True):
+    """The prediction sets that a model can give, calibrated on `n_samples` rows that were used for nothing else.
+
+    Those of `marginal` hold the true label as often as their level says over all rows, those of `per_class` over the
+    rows of each class.
+    """
+
+    n_samples: int
+    marginal: tuple[SetMetrics, ...]
+    per_class: tuple[SetMetrics, ...]
+
+
+class DecisionMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How deciding for one label a row did on the test rows. `class_f1` is in the order of the labels."""
+
+    accuracy: float
+    balanced_accuracy: float
+    class_f1: tuple[float, ...]
+    mean_cost: float
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule that a model's `decision` follows, and what it changes.
+
+    `costs[true][decided]` are given, or those of a `threshold` on the probability of the second of two labels, which
+    was chosen on the valid rows by the metric `chosen_by`. Without the rule one would decide for the likeliest label.
+    """
+
+    chosen_by: DecisionName
+    costs: tuple[tuple[float, ...], ...]
+    threshold: float | None
+    with_rule: DecisionMetrics
+    without_rule: DecisionMetrics
+
+
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the train rows.
 
@@ -155,6 +204,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     training: Training
     calibration: Calibration | None
     metrics: Metrics
+    prediction_sets: PredictionSets | None = None
+    decision: Decision | None = None
     parity: Parity
     probe: Probe
     libraries: dict[str, str]

@@ -5,6 +5,7 @@ The command line has one option for each field, a request to retrain can overrid
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from contract.errors import InvalidConfig
 
 Activation = Literal["relu", "silu", "selu", "tanh", "gelu"]
 ScheduleName = Literal["adaptive", "constant"]
+DecisionName = Literal["argmax", "costs", "f1", "balanced_accuracy"]
 PresetName = Literal["default", "reference"]
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """A value that JSON can write. It ends in Any because msgspec reads no recursive alias."""
@@ -90,13 +92,35 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             gt=0,
             lt=0.5,
-            description="Share of the rows that choose epoch and temperature: of an ensemble, for each member its own, at "
-            "most 4,096 in all.",
+            description="Share of the rows that choose epoch and temperature: of an ensemble, for each member its own, "
+            "4,096 in all at most.",
         ),
     ] = 0.125
     test_fraction: Annotated[float, Meta(gt=0, lt=0.5, description="Share of the rows that only the metrics see.")] = (
         0.15
     )
+    conformal_fraction: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=0.5,
+            description="Share of the rows, 1,000 at most, that only calibrate prediction sets; 0 for none.",
+        ),
+    ] = 0.05
+    decision: Annotated[
+        DecisionName,
+        Meta(
+            description="'costs': a `decision` beside the likeliest label, of least expected cost; 'f1' (of the rarer "
+            "label) or 'balanced_accuracy': one by the best threshold on the valid rows, for two classes."
+        ),
+    ] = "argmax"
+    costs: Annotated[
+        dict[str, dict[str, float]] | None,
+        Meta(
+            description="What each mistake costs, by the true label, then the one decided for, as "
+            '{"sick": {"well": 9}, "well": {"sick": 1}}.'
+        ),
+    ] = None
     seed: Annotated[
         int, Meta(ge=0, le=2**32 - 1, description="Fixes the split, the first weights and every shuffle.")
     ] = 0
@@ -108,6 +132,12 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.time_budget_s is not None and not self.time_budget_s > 0:
             raise ValueError(f"time_budget_s must be more than 0, got {self.time_budget_s}")
+
+        if (self.decision == "costs") != (self.costs is not None):
+            raise ValueError(f"costs and a decision of 'costs' go together, got {self.decision!r} and {self.costs}")
+        for cost in (cost for row in (self.costs or {}).values() for cost in row.values()):
+            if not 0 <= cost < math.inf:
+                raise ValueError(f"costs must be finite and 0 or more, got {cost}")
 
         if self.class_weights and self.accumulation_steps > 1:
             # A weighted loss divides by its batch's weights, so those of several batches do not add up to that of one.
@@ -165,6 +195,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "calibrate": False,
         "valid_fraction": 0.2,
         "test_fraction": 0.2,
+        "conformal_fraction": 0.0,
     },
 }
 

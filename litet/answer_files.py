@@ -18,11 +18,21 @@ def write_csv(file: io.FileIO, frames: Iterator[pl.DataFrame]) -> None:
     is_first = True
     for frame in frames:
         text = io.BytesIO()
-        frame.write_csv(text, include_header=is_first)
+        _without_lists(frame).write_csv(text, include_header=is_first)
         is_first = False
         left = text.getbuffer()
         while left:  # a pipe may take a part
             left = left[file.write(left) :]
+
+
+def _without_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists as arrays in JSON, for a cell holds text."""
+    names = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    return frame.with_columns(
+        # polars writes no list as JSON but one that is a member of an object.
+        pl.struct(name).struct.json_encode().str.strip_prefix(f'{{"{name}":').str.strip_suffix("}").alias(name)
+        for name in names
+    )
 
 
 def write_parquet(file: io.FileIO, frames: Iterator[pl.DataFrame]) -> None:

@@ -12,10 +12,12 @@ import msgspec
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-NOTHING = {"batch_size": "all", "patience": "none", "time_budget_s": "none"}
+NOTHING = {"batch_size": "all", "patience": "none", "time_budget_s": "none", "costs": "none"}
 """What a user writes for None."""
 WORDS = {"batch_size": "auto"}
 """What a user may write besides a number."""
+JSON = frozenset({"costs"})
+"""Options whose value is an object in JSON, or the name of a file that holds one."""
 FLAGS = {"time_budget_s": "time-budget"}
 """Flags that are not the field's name: on the command line the unit is in the placeholder."""
 
@@ -57,6 +59,8 @@ def _option(name: str, hint: Any, default: Any) -> Decorator:
     flag = FLAGS.get(name, name.replace("_", "-"))
     meta = next(extra for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta))
     help_text = f"{meta.description} [default: {default_text(name, default)}]"
+    if name in JSON:
+        return click.option(f"--{flag}", metavar="JSON|FILE", callback=_read_json, help=help_text)
     if isinstance(default, bool):
         return click.option(f"--{flag}/--no-{flag}", default=None, help=help_text)
     if isinstance(default, str) and name not in WORDS:
@@ -85,6 +89,18 @@ def _parser(
             raise click.BadParameter(f"expected {_metavar(name, default, kind)}{words}, got {text!r}") from None
 
     return parse
+
+
+def _read_json(_context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    if text.lower() == NOTHING[option.human_readable_name]:
+        return EXPLICIT_NONE
+    try:
+        content = text.encode() if text.lstrip().startswith("{") else Path(text).read_bytes()
+        return msgspec.json.decode(content)
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise click.BadParameter(f"expected an object in JSON, or a file that holds one: {error}") from None
 
 
 class _Nothing:

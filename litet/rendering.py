@@ -36,6 +36,7 @@ def card_lines(card: Card) -> Iterator[str]:
     yield (
         f"data       {data.source}: {data.n_rows} rows, {data.n_columns} columns; "
         f"train {rows.train}, valid {rows.valid}, test {rows.test}"
+        + (f", conformal {rows.conformal}" if rows.conformal else "")
         + (f", no label {rows.dropped}" if rows.dropped else "")
     )
     yield (
@@ -52,5 +53,16 @@ def card_lines(card: Card) -> Iterator[str]:
     first, *rest = metrics_lines(report.metrics)
     yield f"test       {first}"
     yield from (f"           {line}" for line in rest)
+    if sets := report.prediction_sets:
+        of_levels = ", ".join(f"{one.level:.0%}: {one.coverage:.1%} ({one.mean_size:.2f})" for one in sets.marginal)
+        yield f"sets       hold the true label (mean size) at {of_levels}; by {sets.n_samples} rows"
+    if decision := report.decision:
+        at = "" if decision.threshold is None else f", threshold {decision.threshold:.4f}"
+        before, after = decision.without_rule, decision.with_rule
+        yield (
+            f"decision   by {decision.chosen_by}{at}: balanced accuracy {before.balanced_accuracy:.4f} → "
+            f"{after.balanced_accuracy:.4f}, accuracy {before.accuracy:.4f} → {after.accuracy:.4f}, "
+            f"cost a row {before.mean_cost:.4f} → {after.mean_cost:.4f}"
+        )
     model_file = card.model_file
     yield f"published  {card.name}/{card.version}: {model_file.size_bytes} bytes, SHA-256 {model_file.sha256[:16]}…"

@@ -14,6 +14,8 @@ from contract.repository import Artifact, Repository
 from contract.schema import Schema, label_text
 from litet.ahead import read_ahead
 from service.answers import Answers
+from service.formats.label_sets import distinct_sets
+from service.formats.query import WantedSets
 from service.predictor import Predictor
 from training.batches import Batch, Rows, Wanted
 from training.columns import require_columns
@@ -30,12 +32,13 @@ def read_version(repository: Repository, name: str, version: int | None) -> Arti
     return repository.read_current(name)[1]
 
 
-def score_rows(predictor: Predictor, rows: Rows) -> Generator[Batch, None, None]:
+def score_rows(predictor: Predictor, rows: Rows, wanted_sets: WantedSets | None = None) -> Generator[Batch, None, None]:
     """The answers as columns (`answers_frame`) for all rows of an open table, some at a time, in order.
 
     The next rows are read meanwhile.
 
     Raises:
+        NoPredictionSets: they are wanted, and the version cannot give any.
         InvalidData: the table lacks a feature's column, or cannot be read to its end.
         InvalidRows: a cell does not fit its feature; row numbers count from the table's first.
     """
@@ -50,7 +53,10 @@ def score_rows(predictor: Predictor, rows: Rows) -> Generator[Batch, None, None]
     with closing(read_ahead(rows.batches(wanted))) as batches:
         for frame, share in batches:
             for answers, unseen in score(predictor, frame, first_row=first_row):
-                yield Batch(answers_frame(schema, answers, unseen), share)
+                sets = None
+                if wanted_sets:
+                    sets = predictor.prediction_sets(answers, wanted_sets.level, per_class=wanted_sets.per_class)
+                yield Batch(answers_frame(predictor, answers, unseen, sets), share)
             first_row += frame.height
 
 
@@ -73,18 +79,36 @@ def score(
         yield answers, tensors.unseen
 
 
-def answers_frame(schema: Schema, answers: Answers, unseen: Mapping[int, list[str]]) -> pl.DataFrame:
-    """Answers as columns: `label`, `class_index`, `probability_<label>` …, and `unseen` where there are categories."""
+def answers_frame(
+    predictor: Predictor, answers: Answers, unseen: Mapping[int, list[str]], sets: np.ndarray | None = None
+) -> pl.DataFrame:
+    """Answers as columns: `label`, `class_index`, `probability_<label>` …, `decision` where the version has a rule, and
+    `unseen` where there are categories.
+
+    `prediction_set` are lists of labels, where `sets` bool `(n_samples, n_classes)` says which.
+    """
+    schema = predictor.schema
     columns = [_labels(schema).gather(answers.class_index), pl.Series("class_index", answers.class_index)]
     by_class = np.ascontiguousarray(answers.probabilities.T)
     columns += [
         pl.Series(f"probability_{label_text(label)}", probabilities)
         for label, probabilities in zip(schema.labels, by_class, strict=True)
     ]
+    if predictor.rule:
+        columns.append(_labels(schema).gather(predictor.rule.decide(answers.probabilities)).alias("decision"))
+    if sets is not None:
+        columns.append(_label_lists(schema, sets))
     if schema.categorical:
         flags = [" ".join(unseen.get(row, ())) or None for row in range(len(answers.class_index))]
         columns.append(pl.Series("unseen", flags, dtype=pl.String))
     return pl.DataFrame(columns)
+
+
+def _label_lists(schema: Schema, sets: np.ndarray) -> pl.Series:
+    labels = _labels(schema)
+    distinct, numbers = distinct_sets(sets)
+    lists = [labels.filter(pl.Series(one)).to_list() for one in distinct]
+    return pl.Series("prediction_set", lists, dtype=pl.List(labels.dtype)).gather(numbers)
 
 
 def _labels(schema: Schema) -> pl.Series:

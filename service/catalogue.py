@@ -7,7 +7,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from contract.card import Calibration, Metrics
+from contract.card import Calibration, Decision, Metrics, PredictionSets
 from contract.errors import NotFound
 from contract.repository import Repository
 from contract.schema import CategoricalFeature, Label, NumericFeature
@@ -37,7 +37,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The version of a model that serves: what it takes, what it answers with, and how well.
 
     `versions` are all that are published, whether they ever served or not. `metrics` are those of rows that training
-    never saw.
+    never saw, and so are those of `prediction_sets` and `decision`, which are null where the version gives none.
     """
 
     name: str
@@ -48,6 +48,8 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[Label, ...]
     metrics: Metrics
     calibration: Calibration | None
+    prediction_sets: PredictionSets | None
+    decision: Decision | None
     created_at: str
     sha256: str
 
@@ -98,6 +100,8 @@ def _details(predictor: Predictor, versions: list[int]) -> ModelDetails:
         classes=predictor.schema.labels,
         metrics=card.report.metrics,
         calibration=card.report.calibration,
+        prediction_sets=card.report.prediction_sets,
+        decision=card.report.decision,
         created_at=card.created_at,
         sha256=card.model_file.sha256,
     )

@@ -5,6 +5,8 @@ CallerError
 ├── InvalidBody         the body, or a header beside it, does not say what the route needs
 ├── BodyTooLarge        too many bytes or too many rows
 ├── NotAcceptable       no format that is written would do for the caller
+├── NoPredictionSets    a version without calibration rows was asked for prediction sets
+├── NoDecision          a version without a rule was asked for its decision
 ├── UnsupportedBody     another Content-Type than the route takes, or encoded
 ├── Unauthorized        no admin key, or a wrong one
 ├── TooManyAttempts     wrong admin keys from one address, again and again
@@ -42,6 +44,14 @@ class UnsupportedBody(CallerError):
 
 class NotAcceptable(CallerError):
     """An `Accept` header that allows no format of the answer."""
+
+
+class NoPredictionSets(CallerError):
+    """Prediction sets of a version that has no rows to calibrate them by."""
+
+
+class NoDecision(CallerError):
+    """The decision of a version that has no rule to decide by."""
 
 
 class Unauthorized(CallerError):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from contract.card import Probe
+from contract.conformal import Conformal
+from contract.decision_rule import DecisionRule
 from contract.errors import CorruptArtifact, Fault, ParityError
 from contract.faults import MAX_FAULTS
 from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
@@ -15,7 +17,7 @@ from contract.repository import Artifact
 from contract.schema import Schema
 from contract.tensors import RowReader, Tensors
 from service.answers import Answers
-from service.errors import NotFinite
+from service.errors import NoPredictionSets, NotFinite
 from service.invariance import least_rows
 from service.session import open_session
 
@@ -37,8 +39,8 @@ class Predictor:
     """A version that answers as its card says. Any number of threads may share it.
 
     Raises:
-        CorruptArtifact: the graph cannot be loaded, has other inputs or outputs than its schema demands, or breaks the
-            model file's invariants.
+        CorruptArtifact: the graph cannot be loaded, has other inputs or outputs than its schema demands, breaks the
+            model file's invariants, or carries calibration rows or a decision rule that are none.
         ParityError: it does not give the logits of its card's probe.
     """
 
@@ -47,6 +49,10 @@ class Predictor:
         self.name = artifact.card.name
         self.version = artifact.card.version
         self._session, self.schema = open_session(artifact.model)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self._conformal = Conformal.from_metadata(metadata, len(self.schema.labels))
+        self.rule = DecisionRule.from_metadata(metadata, len(self.schema.labels))
+        """What a decision follows; None where the version makes none."""
         self.has_texts = bool(self.schema.categorical)
         self.width = len(self.schema.features) + len(self.schema.labels)
         self.reader = RowReader(self.schema)
@@ -78,6 +84,19 @@ class Predictor:
         starts = range(0, tensors.n_samples, MAX_BATCH_ROWS)
         batches = [self._run_batch(tensors.between(start, start + MAX_BATCH_ROWS)) for start in starts]
         return Answers(*map(np.concatenate, zip(*batches, strict=True)))
+
+    def prediction_sets(self, answers: Answers, level: float, *, per_class: bool) -> np.ndarray:
+        """The labels in each row's prediction set: bool `(n_samples, n_classes)` (`contract.conformal.Conformal.sets`).
+
+        Raises:
+            NoPredictionSets: the version has no rows to calibrate them by.
+        """
+        if self._conformal is None:
+            raise NoPredictionSets(
+                "a prediction set needs a version that was trained with a conformal_fraction above 0, got "
+                f"{self.name}/{self.version} without calibration rows"
+            )
+        return self._conformal.sets(answers.probabilities, level, per_class=per_class)
 
     def _run_batch(self, tensors: Tensors) -> Answers:
         if tensors.n_samples == 1 and self._least_rows == 2:

@@ -1,4 +1,4 @@
-"""Table → what training works on: three parts, a schema and tensors."""
+"""Table → what training works on: its parts, a schema and tensors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from contract.conformal import MAX_ROWS
 from contract.errors import Fault, InvalidRows
 from contract.faults import MAX_FAULTS, NUMBER, show
 from contract.schema import QUANTILE_LEVELS, CategoricalFeature, Feature, Label, NumericFeature, Schema
@@ -18,31 +19,37 @@ from training.columns import Columns, require_columns
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers of the three parts: int64, ascending, no row in two of them."""
+    """Row numbers of the parts: int64, ascending, no row in two of them. Of `conformal` there may be none."""
 
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    conformal: np.ndarray
 
 
-def split_rows(y: np.ndarray, *, valid_fraction: float, test_fraction: float, seed: int) -> Split:
+def split_rows(
+    y: np.ndarray, *, valid_fraction: float, test_fraction: float, conformal_fraction: float = 0.0, seed: int
+) -> Split:
     """Rows dealt out at random, class by class, so that each part has the classes in about the same proportions.
 
-    `y` holds class indices, int64 `(n_rows,)`; rows with -1 are in no part. Each part has at least one row of every
-    class, whatever the fractions; a class has at least three rows. The same arguments give the same split.
+    `y` holds class indices, int64 `(n_rows,)`; rows with -1 are in no part. Each part but the conformal one, which has
+    `MAX_ROWS` at most, has at least one row of every class, whatever the fractions; a class has at least three rows.
+    The same arguments give the same split; valid and test rows are the same whatever the conformal fraction.
     """
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(y >= 0))
     counts = np.bincount(y[rows])
-    n_valid = _apportion(counts * valid_fraction, most=counts - 2)
-    n_test = _apportion(counts * test_fraction, most=counts - n_valid - 1)
-    parts: tuple[list[np.ndarray], ...] = ([], [], [])
+    n_valid = _apportion(counts * valid_fraction, least=1, most=counts - 2)
+    n_test = _apportion(counts * test_fraction, least=1, most=counts - n_valid - 1)
+    share = min(conformal_fraction, MAX_ROWS / len(rows))
+    n_conformal = _apportion(counts * share, least=0, most=counts - n_valid - n_test - 1)
+    parts: tuple[list[np.ndarray], ...] = ([], [], [], [])
     for label in range(len(counts)):
         of_class = rows[y[rows] == label]
-        cuts = [n_valid[label], n_valid[label] + n_test[label]]
+        cuts = np.cumsum([n_valid[label], n_test[label], n_conformal[label]])
         for part, dealt in zip(parts, np.split(of_class, cuts), strict=True):
             part.append(dealt)
-    valid, test, train = (np.sort(np.concatenate(part)) for part in parts)
-    return Split(train=train, valid=valid, test=test)
+    valid, test, conformal, train = (np.sort(np.concatenate(part)) for part in parts)
+    return Split(train=train, valid=valid, test=test, conformal=conformal)
 
 
 def make_schema(
@@ -87,12 +94,12 @@ def frame_tensors(schema: Schema, frame: pl.DataFrame, *, first_row: int = 0) ->
     return Tensors(x_num, x_cat, unseen)
 
 
-def _apportion(quotas: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Whole numbers near `quotas`, from 1 to `most` each, that add up to the rounded sum where the bounds allow.
+def _apportion(quotas: np.ndarray, *, least: int, most: np.ndarray) -> np.ndarray:
+    """Whole numbers near `quotas`, from `least` to `most` each, that add up to the rounded sum where the bounds allow.
 
     The method of largest remainders: quotas are rounded down, and what is left goes to those that lost most.
     """
-    shares: np.ndarray = np.clip(np.floor(quotas).astype(np.int64), 1, most)
+    shares: np.ndarray = np.clip(np.floor(quotas).astype(np.int64), least, most)
     n_left = round(quotas.sum()) - shares.sum()
     losses = np.where(shares < most, quotas - shares, -np.inf)
     for label in np.argsort(-losses, kind="stable")[: max(n_left, 0)]:

@@ -13,6 +13,7 @@ from contract.card import Calibration
 from contract.config import TrainingConfig
 from contract.tensors import Tensors
 from training.calibration import fit_temperature, log_loss, softmax
+from training.decision import THRESHOLDS, LeftOut
 from training.ensemble import Ensemble, MemberLoss, combine
 from training.evaluation import expected_calibration_error
 from training.folds import make_folds
@@ -32,12 +33,16 @@ CHUNK_ROWS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class FittedNetwork:
-    """A network, how its training went and how long it took, and its temperature, None where none was asked for."""
+    """A network, how its training went and how long it took, and its temperature, None where none was asked for.
+
+    `left_out` are the answers to the valid rows, at that temperature, where a threshold is to be chosen by them.
+    """
 
     network: Network | Ensemble
     fitted: Fitted
     seconds: float
     calibration: Calibration | None
+    left_out: LeftOut | None
 
 
 def fit_network(
@@ -67,8 +72,12 @@ def fit_network(
         )
         seconds = time.perf_counter() - started
         observer.stage("calibrating")
-        calibration = _calibrate(network, valid_samples) if config.calibrate else None
-    return FittedNetwork(network, fitted, seconds, calibration)
+        logits, y_valid = _left_out(network, valid_samples)
+        calibration = _calibrate(network, logits, y_valid) if config.calibrate else None
+        left_out = None
+        if config.decision in THRESHOLDS:
+            left_out = LeftOut(softmax(logits / (calibration.temperature if calibration else 1.0)), y_valid)
+    return FittedNetwork(network, fitted, seconds, calibration, left_out)
 
 
 def build_network(preprocessing: Preprocessing, n_classes: int, config: TrainingConfig) -> Network | Ensemble:
@@ -122,15 +131,19 @@ def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch
     return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
 
 
-def _calibrate(network: Network | Ensemble, valid: Samples) -> Calibration:
-    """The temperature that suits the valid rows.
+def _left_out(network: Network | Ensemble, valid: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """What the valid rows are answered, of an ensemble by the member that left them out: logits, and true classes."""
+    logits = Evaluation(network).logits(valid.x).flatten(0, -2).cpu().numpy()
+    return logits, (valid.y.t() if valid.y.ndim == 2 else valid.y).flatten().cpu().numpy()
+
+
+def _calibrate(network: Network | Ensemble, logits: np.ndarray, y: np.ndarray) -> Calibration:
+    """The temperature that suits the valid rows (`_left_out`).
 
     Those of an ensemble are answered by the one member that left them out, which is surer of itself than the mean of
     all: what would calm the member would make the mean too timid, so a temperature above 1 is not used there. One below
     is: where a member is too timid, the mean is so all the more.
     """
-    logits = Evaluation(network).logits(valid.x).flatten(0, -2).cpu().numpy()
-    y = (valid.y.t() if valid.y.ndim == 2 else valid.y).flatten().cpu().numpy()
     temperature = fit_temperature(logits, y)
     if isinstance(network, Ensemble) and network.n_members > 1:
         temperature = min(temperature, 1.0)

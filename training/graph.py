@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,11 @@ class Graph:
         helper.set_model_props(model, schema.to_metadata())
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
+
+
+def add_metadata(model: bytes, entries: Mapping[str, str]) -> bytes:
+    """A model's bytes with further `metadata_props`: what is known of it only once it can be run."""
+    proto = onnx.load_from_string(model)
+    for key, value in entries.items():
+        proto.metadata_props.add(key=key, value=value)
+    return bytes(proto.SerializeToString(deterministic=True))

@@ -1,9 +1,9 @@
-"""The three parts of a run, as tensors: cut out of one table, or tested on rows that are held out for good."""
+"""The parts of a run, as tensors: cut out of one table, or tested on rows that are held out for good."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -57,6 +57,8 @@ class Part:
 class Parts:
     """What a run works on. For a packed network there are no valid rows: its members leave out train rows.
 
+    The conformal rows calibrate prediction sets and nothing else; there may be none.
+
     `y` are the class indices of the whole table, int64 `(n_rows,)`, -1 where missing.
 
     The schema's ranges and categories are those of the train rows alone; its labels are those of the table.
@@ -67,6 +69,7 @@ class Parts:
     train: Part
     valid: Part
     test: Part
+    conformal: Part
 
 
 def make_parts(
@@ -85,20 +88,27 @@ def make_parts(
     labels, y = read_labels(frame, target)
     split = _split_besides(held_out, y, labels, config) if held_out else _split(y, config)
     if config.is_packed:
-        split = Split(train=np.union1d(split.train, split.valid), valid=np.empty(0, np.int64), test=split.test)
+        split = replace(split, train=np.union1d(split.train, split.valid), valid=np.empty(0, np.int64))
     schema = make_schema(frame[split.train], target, columns, labels, max_categories=config.max_categories)
-    train, valid, test = (
-        Part(frame_tensors(schema, frame[rows]), y[rows]) for rows in (split.train, split.valid, split.test)
+    train, valid, test, conformal = (
+        Part(frame_tensors(schema, frame[rows]), y[rows])
+        for rows in (split.train, split.valid, split.test, split.conformal)
     )
-    return Parts(schema, y, train, valid, _held_out_part(schema, held_out) if held_out else test)
+    return Parts(schema, y, train, valid, _held_out_part(schema, held_out) if held_out else test, conformal)
 
 
 def _split(y: np.ndarray, config: TrainingConfig) -> Split:
-    return split_rows(y, valid_fraction=config.valid_fraction, test_fraction=config.test_fraction, seed=config.seed)
+    return split_rows(
+        y,
+        valid_fraction=config.valid_fraction,
+        test_fraction=config.test_fraction,
+        conformal_fraction=config.conformal_fraction,
+        seed=config.seed,
+    )
 
 
 def _split_besides(held_out: HeldOut, y: np.ndarray, labels: Sequence[Label], config: TrainingConfig) -> Split:
-    """Train and valid rows that are not held out; no test rows.
+    """Train, valid and conformal rows that are not held out; no test rows.
 
     Raises:
         InvalidData: a class has too few.
@@ -113,7 +123,7 @@ def _split_besides(held_out: HeldOut, y: np.ndarray, labels: Sequence[Label], co
             f"got {shorten(', '.join(rare))}"
         )
     split = _split(left, config)
-    return Split(train=np.union1d(split.train, split.test), valid=split.valid, test=np.empty(0, np.int64))
+    return replace(split, train=np.union1d(split.train, split.test), test=np.empty(0, np.int64))
 
 
 def _held_out_part(schema: Schema, held_out: HeldOut) -> Part:

@@ -1,4 +1,4 @@
-"""One run: table → arrays → fitted, exported, checked network (`training.pipeline`) → metrics → report."""
+"""One run: table → arrays → fitted, exported, checked network (`training.pipeline`) → sets → metrics → report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from contract.config import ColumnChoice, TrainingConfig
 from contract.model_file import PROBABILITIES
 from contract.schema import Schema
 from training.columns import Columns, choose_columns
+from training.conformal import calibrate_sets, evaluate_sets
+from training.decision import choose_rule, given_rule, report_decision
 from training.evaluation import evaluate
+from training.graph import add_metadata
 from training.loop import Fitted
 from training.network import count_parameters
 from training.observer import Observer
@@ -49,6 +52,7 @@ def train_model(
 
     Raises:
         InvalidData: the table cannot be trained on, or its model cannot be evaluated on the held-out rows.
+        InvalidConfig: its labels are not those of the costs, or not two where a threshold is to be chosen.
         TrainingDiverged: the loss grew without bound.
         ParityError: the exported graph does not compute what torch computes.
     """
@@ -57,10 +61,16 @@ def train_model(
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
+    given = given_rule(config, schema.labels)
     checked = fit_model(schema, train, valid, test.tensors, config, observer)
     fit, fitted = checked.fit, checked.fit.fitted
+    conformal = calibrate_sets(checked.session, parts.conformal)
+    chosen = choose_rule(config, given, fit.left_out)
+    entries = (conformal.to_metadata() if conformal else {}) | (chosen.rule.to_metadata() if chosen else {})
+    model = add_metadata(checked.content, entries) if entries else checked.content
 
     observer.stage("evaluating")
+    probabilities = run_session(checked.session, test.tensors)[PROBABILITIES]
     report = Report(
         config=config.to_json(),
         columns=choice,
@@ -75,12 +85,14 @@ def train_model(
             warnings=_warnings(fitted, config),
         ),
         calibration=fit.calibration,
-        metrics=evaluate(run_session(checked.session, test.tensors)[PROBABILITIES], test.y, schema.labels),
+        metrics=evaluate(probabilities, test.y, schema.labels),
+        prediction_sets=evaluate_sets(conformal, probabilities, test.y) if conformal else None,
+        decision=report_decision(chosen, probabilities, test.y) if chosen else None,
         parity=checked.parity,
         probe=make_probe(checked.torch_logits, test.tensors),
         libraries={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     )
-    return TrainedModel(checked.content, schema, report)
+    return TrainedModel(model, schema, report)
 
 
 def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
@@ -96,7 +108,7 @@ def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
 
 
 def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
-    train, valid, test = (len(part.y) for part in (parts.train, parts.valid, parts.test))
+    train, valid, test, conformal = (len(part.y) for part in (parts.train, parts.valid, parts.test, parts.conformal))
     y, schema = parts.y, parts.schema
     return DataFacts(
         source=table.source,
@@ -104,7 +116,7 @@ def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
         n_rows=table.frame.height,
         n_columns=table.frame.width,
         target=schema.target,
-        rows=Rows(train=train, valid=valid, test=test, dropped=int((y < 0).sum())),
+        rows=Rows(train=train, valid=valid, test=test, conformal=conformal, dropped=int((y < 0).sum())),
         class_counts=tuple(np.bincount(y[y >= 0], minlength=len(schema.labels)).tolist()),
         excluded=columns.excluded,
         warnings=(*table.warnings, *columns.warnings),

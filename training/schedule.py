@@ -2,8 +2,8 @@
 
 The step size warms up, then falls to zero along a cosine. Where the valid loss is a large share of the classes'
 entropy, much is noise: the cosine is short and the weights are shrunk with force, or the network would learn the noise.
-Where little is left, there is much to gain from going on. Where inputs are many for the rows, the weights are shrunk with
-more force, too. One rule for all tables instead of a search on each; what it gains over fixed values is in
+Where little is left, there is much to gain from going on. Where inputs are many for the rows, the weights are shrunk
+with more force, too. One rule for all tables instead of a search on each; what it gains over fixed values is in
 docs/experiments.md.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contract.card import Calibration, Metrics
+from contract.card import Calibration, Decision, Metrics, PredictionSets
 from contract.schema import CategoricalFeature, Label, NumericFeature
 
 
@@ -37,7 +37,8 @@ class ServedModels(msgspec.Struct, frozen=True, kw_only=True):
 class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The version of a model that serves: what it takes, what it answers with, and how well.
 
-    `versions` are all that are published. `metrics` are those of rows that training never saw.
+    `versions` are all that are published. `metrics` are those of rows that training never saw, and so are those of
+    `prediction_sets` and `decision`, which are None where the version gives none.
     """
 
     name: str
@@ -50,6 +51,8 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None
     created_at: str
     sha256: str
+    prediction_sets: PredictionSets | None = None
+    decision: Decision | None = None
 
 
 class Parameter(msgspec.Struct, frozen=True):

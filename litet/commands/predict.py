@@ -41,14 +41,33 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     help="OUT.csv or OUT.parquet. [default: CSV to standard output]",
 )
 @click.option("--version", type=click.IntRange(min=1), help="The version to use. [default: the one that serves]")
+@click.option(
+    "--prediction-set",
+    "level",
+    metavar="LEVEL",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Add to each row a set of labels that holds the true one with this probability, such as 0.9.",
+)
+@click.option("--per-class", is_flag=True, help="Keep that probability for the rows of each class by itself.")
 @models_option()
 @json_option()
-def command(name: str, file: str, output: Path | None, version: int | None, models: Path, as_json: bool) -> None:
+def command(
+    name: str,
+    file: str,
+    output: Path | None,
+    version: int | None,
+    level: float | None,
+    per_class: bool,
+    models: Path,
+    as_json: bool,
+) -> None:
     """Score the rows of FILE with the model NAME.
 
     Columns are found by name, in any order; others are ignored. The output has one line for each row, in order. FILE
     is read, and OUT written, some rows at a time: memory does not grow with it.
     """
+    if per_class and level is None:
+        raise click.UsageError("--per-class needs --prediction-set")
     suffix = _check_output(output, file)
     if as_json and output is None:
         raise click.UsageError("--json prints one object to standard output, so the answers need --output")
@@ -57,9 +76,11 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
         from litet.answer_files import WRITERS
         from litet.progress import open_bar
         from litet.scoring import read_version, score_rows
+        from service.formats.query import WantedSets
         from service.predictor import Predictor
         from training.table import open_rows
     predictor = Predictor(read_version(Repository(models), name, version))
+    wanted_sets = None if level is None else WantedSets(level, per_class)
     started = time.perf_counter()
     n_rows = 0
     if output is None and sys.stdout is None:
@@ -72,7 +93,7 @@ def command(name: str, file: str, output: Path | None, version: int | None, mode
             open_bar(quiet=as_json or is_mixed_up) as advance,
             WriteBehind(partial(WRITERS[suffix], out)) as writer,
         ):
-            for frame, share in score_rows(predictor, rows):
+            for frame, share in score_rows(predictor, rows, wanted_sets):
                 writer.put(frame)
                 n_rows += frame.height
                 advance(frame.height, share)

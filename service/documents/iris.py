@@ -15,6 +15,8 @@ LABELS = ["setosa", "versicolor", "virginica"]
 LOGITS = [[14.964487, 7.1190367, -15.68548], [-7.011623, -0.0075466633, 5.8045936]]
 PROBABILITIES = [[0.9996087, 0.00039137603, 4.8833564e-14], [0.000002708256, 0.0029820935, 0.99701524]]
 CLASS_INDEX = [0, 2]
+PREDICTION_SETS = [["setosa"], ["versicolor", "virginica"]]
+"""Of each row one that it may have, by the calibration rows of a version."""
 BEST = ["0.9996087:0:setosa", "0.00039137603:1:versicolor", "0.99701524:2:virginica", "0.0029820935:1:versicolor"]
 """Of each row the two highest probabilities, as value, class index and label."""
 PREDICTIONS: list[dict[str, Any]] = [

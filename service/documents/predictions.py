@@ -93,7 +93,8 @@ PARAMETERS = [
     Parameter(
         name="outputs",
         param_in="query",
-        description="Which outputs of each row to write, separated by commas; all unless given.",
+        description="Which outputs of each row to write, separated by commas; all unless given. Only a version with a "
+        "rule has a decision.",
         style="form",
         explode=False,
         schema=Schema(type=OpenAPIType.ARRAY, min_items=1, items=Schema(type=OpenAPIType.STRING, enum=list(OUTPUTS))),
@@ -102,6 +103,19 @@ PARAMETERS = [
         name="partial",
         param_in="query",
         description="Answer the good rows and list the bad ones, instead of refusing the request.",
+        schema=Schema(type=OpenAPIType.BOOLEAN, default=False),
+    ),
+    Parameter(
+        name="prediction_set",
+        param_in="query",
+        description="Add to each row a set of labels that holds the true one with this probability. The version must "
+        "have calibration rows (`prediction_sets` of `GET /models/{name}`).",
+        schema=Schema(type=OpenAPIType.NUMBER, exclusive_minimum=0, exclusive_maximum=1),
+    ),
+    Parameter(
+        name="per_class",
+        param_in="query",
+        description="Keep the probability of `prediction_set` for the rows of each class by itself, not over all rows.",
         schema=Schema(type=OpenAPIType.BOOLEAN, default=False),
     ),
     CONTENT_ENCODING,
@@ -138,9 +152,19 @@ def _complete(operation: Operation) -> None:
     """Add what Litestar cannot know: the query, and the formats of an answer."""
     operation.parameters = [*(operation.parameters or []), *PARAMETERS]
     answer = answer_of(operation)
-    value = {"model": "iris", "version": 1, "predictions": iris.PREDICTIONS}
+    with_sets = [
+        {**prediction, "prediction_set": labels}
+        for prediction, labels in zip(iris.PREDICTIONS, iris.PREDICTION_SETS, strict=True)
+    ]
+    examples = {
+        name: Example(summary=summary, value={"model": "iris", "version": 1, "predictions": predictions})
+        for name, summary, predictions in (
+            ("rows", "Two rows of iris", iris.PREDICTIONS),
+            ("prediction_sets", "The same with ?prediction_set=0.9, of a version with calibration rows", with_sets),
+        )
+    }
     answer.content = {
-        JSON: json_body(named("Predictions"), {"rows": Example(summary="Two rows of iris", value=value)}),
+        JSON: json_body(named("Predictions"), examples),
         **{form: OpenAPIMediaType(schema=TEXT) for form in (NDJSON, CSV)},
         ARROW: OpenAPIMediaType(schema=BINARY),
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 import numpy as np
 
 from contract.schema import label_text
 from service.formats.fault_text import fault_text
+from service.formats.label_sets import json_text, set_texts
 from service.formats.number_text import number_rows
+from service.formats.outputs import DECISION
 from service.formats.scored import Scored
 
 END = b"\r\n"
@@ -17,7 +19,8 @@ END = b"\r\n"
 def write(scored: Scored, outputs: Set[str]) -> bytes:
     """The answers as CSV (`service.formats.scored.Write`), a line for each row of the body.
 
-    Columns: `label`, `class_index`, `probability_<label>` …, `logit_<label>` …; `unseen` (feature names with a space
+    Columns: `label`, `class_index`, `probability_<label>` …, `logit_<label>` …; `decision`, where the version has one;
+    `prediction_set` (its labels as an array in JSON) where it was asked for; `unseen` (feature names with a space
     between them) where the model has categorical features; and, where bad rows are listed, `error`, which is all that a
     bad row has. Numbers have the fewest digits that tell a float32 apart.
     """
@@ -40,18 +43,31 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
             matrices.append(getattr(scored.answers, name))
     if matrices:
         columns.append(number_rows(np.hstack(matrices)))
-    if schema.categorical:
-        header.append("unseen")
-        columns.append([_quote(" ".join(scored.unseen.get(row, ()))) for row in range(scored.n_answers)])
-    if scored.faults is not None:
-        header.append("error")
-        columns.append([b""] * scored.n_answers)
+    for name, cells in _additions(scored, outputs):
+        header.append(name)
+        columns.append(cells)
     lines = list(map(b",".join, zip(*columns, strict=True)))
     if scored.faults:
         bad = {row: b"," * (len(header) - 1) + _quote(fault_text(fault)) for row, fault in scored.faults.items()}
         good = iter(lines)
         lines = [bad[row] if row in bad else next(good) for row in range(scored.n_rows)]
     return END.join([b",".join(map(_quote, header)), *lines, b""])
+
+
+def _additions(scored: Scored, outputs: Set[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """The columns that not every answer has: their names, and a cell for each answer."""
+    schema = scored.predictor.schema
+    decided = scored.decided(outputs)
+    if decided is not None:
+        cells = [_quote(label_text(label)) for label in schema.labels]
+        yield DECISION, [cells[index] for index in decided.tolist()]
+    if scored.sets is not None:
+        labels = list(map(json_text, schema.labels))
+        yield "prediction_set", set_texts(scored.sets, labels, lambda joined: _quote(f"[{joined.decode()}]"))
+    if schema.categorical:
+        yield "unseen", [_quote(" ".join(scored.unseen.get(row, ()))) for row in range(scored.n_answers)]
+    if scored.faults is not None:
+        yield "error", [b""] * scored.n_answers
 
 
 def _quote(text: str) -> bytes:

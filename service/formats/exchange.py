@@ -6,22 +6,22 @@ A page elsewhere can make a visitor's browser send a plain form, or text; none o
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
-from urllib.parse import parse_qsl
 
 from contract.faults import shorten
 from service.bodies import JSON, media_type
-from service.errors import InvalidBody, NotAcceptable, UnsupportedBody
+from service.errors import NotAcceptable, UnsupportedBody
 from service.exchange import Question, Written
 from service.formats import csv_answers, csv_rows
 from service.formats.accept import preferred
+from service.formats.additions import write_with_decision, write_with_sets
 from service.formats.arrow import answers as arrow_answers
 from service.formats.arrow import rows as arrow_rows
 from service.formats.json_answers import write_document, write_lines
 from service.formats.json_rows import read_document, read_lines
 from service.formats.mlflow_rows import read_invocation
-from service.formats.outputs import ALL, parse_outputs
+from service.formats.query import read_query
 from service.formats.rows import Read
 from service.formats.scored import Scored, Write
 from service.predictor import Predictor
@@ -100,7 +100,7 @@ def negotiate(names: Names, content_type: bytes, accept: bytes, query: bytes) ->
     Raises:
         UnsupportedBody: the body is of a type that is not read.
         NotAcceptable: no type that is written would do.
-        InvalidBody: the query asks for something else than outputs, or for no such output.
+        InvalidBody: the query asks for what there is not (`service.formats.query`).
     """
     is_short = len(content_type) + len(accept) + len(query) <= MAX_CACHED_BYTES
     decide = _decide if is_short else _decide.__wrapped__
@@ -117,14 +117,19 @@ def _decide(names: Names, content_type: bytes, accept: bytes, query: bytes) -> F
     wanted = preferred(accept, FORMATS, SAME) if accept else JSON
     if wanted is None:
         raise NotAcceptable(f"Accept must allow one of {', '.join(FORMATS)}; got {shorten(accept.decode('latin-1'))!r}")
-    outputs, partial = _options(query)
-    both, share = (FORMATS[given], FORMATS[wanted]), PARTIAL_SHARE if partial else 1
+    asked = read_query(query)
+    write: Write = FORMATS[wanted].write
+    if asked.needs_decision:
+        write = partial(write_with_decision, write)
+    if asked.sets:
+        write = partial(write_with_sets, write, asked.sets)
+    both, share = (FORMATS[given], FORMATS[wanted]), PARTIAL_SHARE if asked.partial else 1
     return FormatExchange(
         reads=reads[given],
-        writes=FORMATS[wanted].write,
+        writes=write,
         content_type=(f"{wanted}; charset=utf-8" if wanted.startswith("text/") else wanted).encode(),
-        outputs=outputs,
-        partial=partial,
+        outputs=asked.outputs,
+        partial=asked.partial,
         inline_bytes=min(form.inline_bytes for form in both),
         inline_cells=min(form.inline_cells for form in both) // share,
         inline_numbers=min(form.inline_numbers for form in both) // share,
@@ -135,18 +140,3 @@ def _is_utf8(content_type: bytes) -> bool:
     parameters = content_type.lower().replace(b'"', b"").split(b";")[1:]
     values = dict(parameter.replace(b" ", b"").partition(b"=")[::2] for parameter in parameters)
     return values.get(b"charset", b"utf-8") in {b"utf-8", b"utf8", b"us-ascii"}
-
-
-def _options(query: bytes) -> tuple[Set[str], bool]:
-    outputs: Set[str] = ALL
-    partial = False
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name == "outputs":
-            outputs = parse_outputs(value)
-        elif name == "partial" and value in {"true", "false"}:
-            partial = value == "true"
-        elif name == "partial":
-            raise InvalidBody(f"partial must be true or false, got {shorten(value)!r}")
-        else:
-            raise InvalidBody(f"a query must hold outputs or partial only, got {shorten(name)!r}")
-    return outputs, partial

@@ -9,7 +9,7 @@ import msgspec
 from contract.errors import Fault
 from contract.schema import Label
 from service.formats.json_template import JsonTemplate
-from service.formats.outputs import ALL
+from service.formats.outputs import ALL, DECISION
 from service.formats.scored import Scored
 from service.predictor import Predictor
 
@@ -17,13 +17,17 @@ from service.predictor import Predictor
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The answer for one row, less what was not asked for.
 
-    `unseen` names features whose value the model never met in training; absent if none.
+    `decision` is the label that the version's rule decides for; absent without a rule. `prediction_set` are labels that
+    hold the true one with the probability that was asked for. `unseen` names features whose value the model never met
+    in training; absent if none.
     """
 
     label: Label | msgspec.UnsetType = msgspec.UNSET
     class_index: int | msgspec.UnsetType = msgspec.UNSET
     probabilities: list[float] | msgspec.UnsetType = msgspec.UNSET
     logits: list[float] | msgspec.UnsetType = msgspec.UNSET
+    decision: Label | msgspec.UnsetType = msgspec.UNSET
+    prediction_set: list[Label] | msgspec.UnsetType = msgspec.UNSET
     unseen: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -65,7 +69,8 @@ def write_lines(scored: Scored, outputs: Set[str]) -> bytes:
 def _template(predictor: Predictor, outputs: Set[str], separator: bytes) -> JsonTemplate:
     template = predictor.prepared.get((outputs, separator))
     if template is None:
-        template = JsonTemplate(predictor.name, predictor.version, predictor.schema.labels, outputs, separator)
+        present = outputs if predictor.rule else outputs - {DECISION}
+        template = JsonTemplate(predictor.name, predictor.version, predictor.schema.labels, present, separator)
         predictor.prepared[outputs, separator] = template
     return template
 

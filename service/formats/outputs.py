@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from service.errors import InvalidBody
 
-OUTPUTS = ("label", "class_index", "probabilities", "logits")
+DECISION = "decision"
+"""Written only of versions that have a rule."""
+OUTPUTS = ("label", "class_index", "probabilities", "logits", DECISION)
 """In the order in which they are written."""
 ALL = frozenset(OUTPUTS)
 

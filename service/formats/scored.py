@@ -11,6 +11,7 @@ import numpy as np
 from contract.errors import Fault
 from service.answers import Answers
 from service.formats.number_text import number_rows
+from service.formats.outputs import DECISION
 from service.predictor import Predictor
 
 
@@ -45,7 +46,8 @@ class Scored(msgspec.Struct, frozen=True):
     """Answers in the order of the rows, and the version that gave them: those from `start` on, up to `end`, of a run.
 
     `unseen` names, by position among the answers, features whose value the model never met. `faults` are, by number in
-    the body, the rows that were not answered; None where all had to be.
+    the body, the rows that were not answered; None where all had to be. `sets` are the prediction sets of the answers,
+    bool `(n_answers, n_classes)`; None where none were asked for.
     """
 
     predictor: Predictor
@@ -54,6 +56,7 @@ class Scored(msgspec.Struct, frozen=True):
     end: int
     unseen: Mapping[int, list[str]]
     faults: Mapping[int, Fault] | None
+    sets: np.ndarray | None = None
 
     @classmethod
     def alone(
@@ -70,6 +73,14 @@ class Scored(msgspec.Struct, frozen=True):
     def answers(self) -> Answers:
         """The answers as arrays."""
         return self.run.answers.between(self.start, self.end)
+
+    def decided(self, outputs: Set[str]) -> np.ndarray | None:
+        """The class index that each answer is decided for, int64 `(n_answers,)`; None where that is not to be written,
+        or the version has no rule.
+        """
+        if DECISION not in outputs or self.predictor.rule is None:
+            return None
+        return self.predictor.rule.decide(self.answers.probabilities)
 
     @property
     def n_answers(self) -> int:

@@ -26,12 +26,15 @@ from service.problems import protocol_responses
 
 
 class V1Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer for one row. `unseen` names features whose value the model never met in training; absent if none."""
+    """The answer for one row. `decision` is absent where the version has no rule to decide by. `unseen` names features
+    whose value the model never met in training; absent if none.
+    """
 
     label: Label
     class_index: int
     probabilities: list[float]
     logits: list[float]
+    decision: Label | msgspec.UnsetType = msgspec.UNSET
     unseen: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -129,14 +129,22 @@ def of_iris(document: dict[str, Any]) -> dict[str, Any]:
         "V1PredictRequest": exactly(instances=rows),
         "InferRequest": exactly(inputs=inputs),
     }
+    outputs = ["label", "class_index", "probabilities", "logits"]
+    of_parameter = {
+        "name": {"const": "iris"},
+        "version": {"const": 1},
+        "outputs": {"type": "array", "minItems": 1, "items": {"enum": outputs}},
+    }
     paths = {}
     for path, methods in document["paths"].items():
         if path.endswith(("predict", "infer", "invocations")):
             body = methods["post"]["requestBody"]["content"]["application/json"]
             content = {"application/json": {"schema": body["schema"]}}
+            # iris has no rule for decisions, and per_class alone means nothing.
             parameters = [
-                {**one, "schema": {"const": one["example"]}} if one.get("in") == "path" else one
+                {**one, "schema": of_parameter.get(one.get("name"), one.get("schema"))} if "name" in one else one
                 for one in methods["post"]["parameters"]
+                if one.get("name") != "per_class"
             ]
             post = {**methods["post"], "parameters": parameters, "requestBody": {"required": True, "content": content}}
             paths[path] = {"post": post}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from contract.card import Card, Json, ModelFile, Report
 from contract.errors import CorruptArtifact
 from tests.contract.origins import origin
 
+MODELS = Path(__file__).parents[2] / "models"
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON: st.SearchStrategy[Json] = st.recursive(
@@ -166,3 +169,9 @@ def test_a_card_with_text_that_is_not_unicode_is_not_encoded(card: Card) -> None
     broken = msgspec.structs.replace(card, report=msgspec.structs.replace(card.report, data=data))
     with pytest.raises(CorruptArtifact, match="surrogates"):
         broken.encode()
+
+
+def test_a_card_from_before_there_were_prediction_sets_is_read() -> None:
+    report = Card.decode((MODELS / "iris" / "1" / "card.json").read_bytes()).report
+    assert "conformal_fraction" not in report.config
+    assert (report.prediction_sets, report.data.rows.conformal) == (None, 0)

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from contract.repository import Repository
+from service.answers import Answers
+from service.predictor import Predictor
 
 
 @pytest.fixture
@@ -29,6 +31,54 @@ def test_predictions_have_a_line_for_each_row_in_order(litet, models, table, tmp
     assert frame.height == 60
     assert (frame["label"] == truth).mean() > 0.9
     assert (frame["probability_crow"] + frame["probability_owl"] - 1).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("flags", [(), ("--per-class",)])
+def test_prediction_sets_are_lists_of_labels_in_parquet_and_their_json_in_csv(litet, models, table, tmp_path, flags):
+    outputs = [tmp_path / "out.csv", tmp_path / "out.parquet"]
+    for output in outputs:
+        asked = ("predict", "birds", table, "--prediction-set", "0.5", *flags, "-o", output, "--models", models)
+        assert litet(*asked).exit_code == 0
+    lists = pl.read_parquet(outputs[1])["prediction_set"].to_list()
+    assert [json.loads(cell) for cell in pl.read_csv(outputs[0])["prediction_set"]] == lists
+    predictor = Predictor(Repository(models).read("birds", 2))
+    frame = pl.read_parquet(outputs[1])
+    probabilities = frame.select("probability_crow", "probability_owl").to_numpy()
+    answers = Answers(probabilities, probabilities, probabilities.argmax(axis=1))
+    sets = predictor.prediction_sets(answers, 0.5, per_class=bool(flags))
+    assert lists == [[label for label, is_in in zip(["crow", "owl"], row, strict=True) if is_in] for row in sets]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_decision_is_a_column_of_models_that_have_a_rule(litet, table, tmp_path, suffix):
+    costs = '{"crow": {"owl": 1000000}, "owl": {"crow": 1}}'
+    asked = ("--max-epochs", "2", "--decision", "costs", "--costs", costs)
+    litet("train", table, "--target", "bird", "--models", tmp_path, *asked)
+    output = tmp_path / f"out{suffix}"
+    litet("predict", "birds", table, "-o", output, "--models", tmp_path)
+    frame = pl.read_csv(output) if suffix == ".csv" else pl.read_parquet(output)
+    assert frame.columns == ["label", "class_index", "probability_crow", "probability_owl", "decision", "unseen"]
+    assert set(frame["decision"]) == {"crow"} < set(frame["label"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--prediction-set", "1"], "1.0 is not in the range 0<x<1"),
+        (["--per-class"], "--per-class needs --prediction-set"),
+    ],
+)
+def test_a_prediction_set_needs_a_level_between_0_and_1(litet, models, table, flags, says):
+    outcome = litet("predict", "birds", table, *flags, "--models", models)
+    assert outcome.exit_code == 2
+    assert says in outcome.err
+
+
+def test_a_version_without_calibration_rows_gives_no_prediction_sets(litet, table, tmp_path):
+    litet("train", table, "--target", "bird", "--models", tmp_path, "--max-epochs", "2", "--conformal-fraction", "0")
+    outcome = litet("predict", "birds", table, "--prediction-set", "0.9", "--models", tmp_path)
+    assert (outcome.exit_code, outcome.out) == (2, "")
+    assert "trained with a conformal_fraction above 0, got birds/1 without calibration rows" in outcome.err
 
 
 def test_predictions_go_to_standard_output_as_csv(litet, models, table):

@@ -60,7 +60,8 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_thresholds": "4", "max_categories": "2",
         "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5",
         "patience": "none", "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7", "n_members": "1",
-        "n_frequencies": "0", "beta2": "0.9", "schedule": "constant",
+        "n_frequencies": "0", "beta2": "0.9", "schedule": "constant", "conformal_fraction": "0.1",
+        "decision": "costs", "costs": '{"crow": {"owl": 2}, "owl": {"crow": 1}}',
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
     switches = ("--time-budget", "99", "--batch-norm", "--no-standardize", "--no-class-weights", "--no-calibrate")
@@ -71,9 +72,19 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "batch_norm": True, "standardize": False, "max_thresholds": 4, "max_categories": 2, "max_epochs": 2,
         "batch_size": None, "accumulation_steps": 2, "lr": 0.1, "beta2": 0.9, "schedule": "constant",
         "time_budget_s": 99, "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False,
-        "valid_fraction": 0.2, "test_fraction": 0.3, "seed": 7,
+        "valid_fraction": 0.2, "test_fraction": 0.3, "conformal_fraction": 0.1, "decision": "costs",
+        "costs": {"crow": {"owl": 2.0}, "owl": {"crow": 1.0}}, "seed": 7,
     }  # fmt: skip
     assert report["calibration"] is None
+
+
+def test_costs_can_be_read_from_a_file(litet, table, tmp_path):
+    (tmp_path / "costs.json").write_text('{"crow": {"owl": 5}, "owl": {"crow": 1}}')
+    asked = ("--decision", "costs", "--costs", tmp_path / "costs.json")
+    outcome = litet("train", table, "--target", "bird", "--models", tmp_path, *asked, *QUICK)
+    assert "decision   by costs: balanced accuracy" in outcome.out
+    _, artifact = Repository(tmp_path).read_current("birds")
+    assert b'{"costs":[[0.0,5.0],[1.0,0.0]]}' in artifact.model
 
 
 def test_columns_can_be_left_out_kept_and_made_categories(litet, table, tmp_path):
@@ -106,6 +117,12 @@ def test_a_run_that_diverges_publishes_nothing(litet, tmp_path):
         (["iris", "--dropout", "2"], "dropout: expected `float` <= 0.9, got 2.0"),
         (["iris", "--lr", "fast"], "expected FLOAT, got 'fast'"),
         (["iris", "--hidden-sizes", "4,b"], "expected INTEGER,…, got '4,b'"),
+        (["iris", "--costs", "nowhere.json"], "expected an object in JSON, or a file that holds one"),
+        (["iris", "--costs", '{"setosa": '], "expected an object in JSON, or a file that holds one"),
+        (["iris", "--decision", "costs"], "costs and a decision of 'costs' go together, got 'costs' and None"),
+        (["iris", "--costs", '{"setosa": {"virginica": -1}}', "--decision", "costs"], "finite and 0 or more, got -1"),
+        (["iris", "--costs", '{"setosa": 3}', "--decision", "costs"], "costs: expected `object`"),
+        (["iris", "--decision", "f1"], "decision 'f1' needs two classes, got 3"),
         (["iris", "--patience", "never"], "expected INTEGER or 'none', got 'never'"),
         (["iris", "--activation", "softmax"], "'softmax' is not one of"),
         (["iris", "--name", "../up"], "must match"),

@@ -16,11 +16,14 @@ from onnx import TensorProto, helper, numpy_helper
 from contract.card import Card, DataFacts, Metrics, Parity, Probe, Report, Rows, Training
 from contract.model_file import CLASS_INDEX, IR_VERSION, LOGITS, OPSET, OPSET_ML, PROBABILITIES, X_CAT, X_NUM
 from contract.publishing import Publisher
+from contract.repository import Repository
 from contract.schema import CategoricalFeature, Label, NumericFeature, Schema
 from service.app import create_app
 from service.settings import Settings
 from tests.service.wire import Wire
+from training.graph import add_metadata
 
+MODELS = Path(__file__).parents[2] / "models"
 FLOWERS = ("setosa", "versicolor", "virginica")
 
 
@@ -219,6 +222,21 @@ def start(publisher: Publisher) -> Iterator[Callable[..., TestClient[Litestar]]]
     yield start_app
     for client in clients:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def start_iris(publisher: Publisher, start: Callable[..., TestClient[Litestar]]) -> Callable[..., TestClient[Litestar]]:
+    """Starts an app with litet's own iris model: as `iris`, the default, with more metadata; and as `old`,
+    as it is.
+    """
+
+    def start_with(entries: dict[str, str]) -> TestClient[Litestar]:
+        shipped = Repository(MODELS).read("iris", 1)
+        for name, model in (("iris", add_metadata(shipped.model, entries)), ("old", shipped.model)):
+            publisher.promote(name, publisher.publish(name, model, shipped.card.report).version)
+        return start(default_model="iris")
+
+    return start_with
 
 
 @pytest.fixture

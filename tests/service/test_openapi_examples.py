@@ -96,8 +96,8 @@ def test_every_request_example_is_answered_as_the_answer_example_says(described:
         assert answer.status_code == 200, (asked, answer.text)
         examples = _answer_examples(operation)
         if answer.headers["content-type"] == "application/json":
-            # The one of the same name; or one for all.
-            (expected,) = [examples[name]] if name in examples else examples.values()
+            # The one of the same name; or the first, for all. The others are tested where what they need is made.
+            expected = examples[name] if name in examples else next(iter(examples.values()))
             assert is_close(expected, answer.json()), (asked, answer.text)
             n_compared += 1
     assert n_compared >= 25

@@ -14,7 +14,7 @@ from service.answers import Answers
 from service.formats.json_answers import Predictions
 from service.formats.json_document import BULKY_BYTES
 from service.formats.json_template import JsonTemplate
-from service.formats.outputs import ALL
+from service.formats.outputs import ALL, DECISION
 from service.formats.scored import Scored
 from service.predict import INLINE_BYTES
 from service.predictor import Predictor
@@ -118,7 +118,7 @@ def test_answers_are_written_with_the_shortest_digits() -> None:
     predictor = cast("Predictor", None)  # which a template was made for
     answers = Answers(np.array([[0.1, -2.5]], np.float32), np.array([[0.7, 0.3]], np.float32), np.array([1], np.int64))
     scored = Scored.alone(predictor, answers, {0: ["f"]}, None)
-    assert JsonTemplate("m", 1, ("a", True), ALL, b",").write(scored, {}) == (
+    assert JsonTemplate("m", 1, ("a", True), ALL - {DECISION}, b",").write(scored, {}) == (
         b',{"label":true,"class_index":1,"probabilities":[0.7,0.3],"logits":[0.1,-2.5],"unseen":["f"]}'
     )
 

@@ -36,18 +36,45 @@ def counts(y, rows, n_classes):
     st.lists(st.integers(3, 60), min_size=2, max_size=30),
     st.floats(0.01, 0.45),
     st.floats(0.01, 0.45),
+    st.floats(0, 0.45),
     st.integers(0, 2**32 - 1),
     st.integers(0, 20),
 )
-def test_a_split_deals_every_labelled_row_to_one_part_and_every_class_to_each(sizes, valid, test, seed, n_missing):
+def test_a_split_deals_every_labelled_row_to_one_part_and_every_class_to_each(
+    sizes, valid, test, conformal, seed, n_missing
+):
     y = np.repeat(np.arange(-1, len(sizes)), [n_missing, *sizes])
-    split = split_rows(y, valid_fraction=valid, test_fraction=test, seed=seed)
+    split = split_rows(y, valid_fraction=valid, test_fraction=test, conformal_fraction=conformal, seed=seed)
     parts = (split.train, split.valid, split.test)
-    assert np.sort(np.concatenate(parts)).tolist() == np.flatnonzero(y >= 0).tolist()
-    for part in parts:
+    assert np.sort(np.concatenate([*parts, split.conformal])).tolist() == np.flatnonzero(y >= 0).tolist()
+    for part in (*parts, split.conformal):
         assert part.dtype == np.int64
         assert (np.diff(part) > 0).all()
+    for part in parts:
         assert (counts(y, part, len(sizes)) >= 1).all()
+
+
+@pytest.mark.parametrize("conformal", [0.05, 0.3])
+def test_conformal_rows_take_none_of_the_valid_and_test_rows(conformal):
+    y = np.arange(300) % 3
+    without, split = (
+        split_rows(y, valid_fraction=0.2, test_fraction=0.2, conformal_fraction=share, seed=0)
+        for share in (0, conformal)
+    )
+    assert (split.valid.tolist(), split.test.tolist()) == (without.valid.tolist(), without.test.tolist())
+    assert counts(y, split.conformal, 3).tolist() == [conformal * 100] * 3
+
+
+def test_conformal_rows_are_a_thousand_at_most_in_the_proportions_of_the_classes():
+    y = np.repeat(np.arange(3), [90_000, 9_000, 900])
+    split = split_rows(y, valid_fraction=0.1, test_fraction=0.1, conformal_fraction=0.2, seed=0)
+    assert counts(y, split.conformal, 3).tolist() == [901, 90, 9]
+
+
+def test_a_class_of_three_rows_has_no_conformal_row():
+    y = np.repeat(np.arange(2), [3, 100])
+    split = split_rows(y, valid_fraction=0.1, test_fraction=0.1, conformal_fraction=0.4, seed=0)
+    assert counts(y, split.conformal, 2)[0] == 0
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.2, 0.2), (0.15, 0.15), (0.1, 0.3)])

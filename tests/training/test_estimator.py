@@ -34,7 +34,7 @@ from training.run import train_model
 from training.table import Table
 
 QUICK = {"hidden_sizes": (8,), "n_members": 2, "max_epochs": 15}
-NOT_PARAMETERS = {"seed", "test_fraction", "conformal_fraction"}
+NOT_PARAMETERS = {"seed", "test_fraction", "conformal_fraction", "decision", "costs"}
 """An estimator's seed is its random_state, and it sets no rows aside."""
 ROOT = Path(__file__).parents[2]
 

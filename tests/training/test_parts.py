@@ -31,20 +31,30 @@ def test_held_out_rows_are_tested_on_and_nothing_else():
     frame, rows = numbered(), np.array([0, 3, 7])
     parts = parts_of(frame, HeldOut(frame[rows], rows))
     assert rows_of(parts.test) == {0.5, 3.5, 7.5}
-    assert rows_of(parts.train) | rows_of(parts.valid) == {i + 0.5 for i in range(60)} - rows_of(parts.test)
-    assert not rows_of(parts.train) & rows_of(parts.valid)
+    assert rows_of(parts.train) | rows_of(parts.conformal) == {i + 0.5 for i in range(60)} - rows_of(parts.test)
+    assert len(rows_of(parts.conformal)) == 3
+    assert not rows_of(parts.train) & rows_of(parts.conformal)
 
 
 def test_held_out_rows_that_the_table_has_no_longer_are_tested_on():
     gone = pl.DataFrame({"x": [1000.0, 2000.0], "label": ["a", "b"]})
     parts = parts_of(numbered(), HeldOut(gone, np.empty(0, np.int64)))
     assert rows_of(parts.test) == {1000.0, 2000.0}
-    assert len(parts.train.y) + len(parts.valid.y) == 60
+    assert len(parts.train.y) + len(parts.conformal.y) == 60
 
 
 def test_the_schema_knows_nothing_of_held_out_rows():
     frame = numbered().with_columns(x=pl.when(pl.int_range(pl.len()) == 5).then(999.5).otherwise("x"))
     parts = parts_of(frame, HeldOut(frame[[5]], np.array([5])))
+    assert parts.schema.features[0].maximum < 100
+
+
+def test_the_schema_knows_nothing_of_conformal_rows():
+    frame = numbered()
+    row = int(min(rows_of(parts_of(frame).conformal)))
+    frame = frame.with_columns(x=pl.when(pl.int_range(pl.len()) == row).then(999.5).otherwise("x"))
+    parts = parts_of(frame)
+    assert 999.5 in rows_of(parts.conformal)
     assert parts.schema.features[0].maximum < 100
 
 

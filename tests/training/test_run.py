@@ -60,7 +60,9 @@ def test_the_report_tells_where_the_rows_went():
     frame = frame.with_columns(label=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("label"))
     data = train_model(make_table(frame), "label", make_config(**QUICK)).report.data
     assert data.rows.dropped == 3
-    assert data.rows.train + data.rows.valid + data.rows.test == 297 == sum(data.class_counts)
+    rows = data.rows
+    assert rows.train + rows.valid + rows.test + rows.conformal == 297 == sum(data.class_counts)
+    assert rows.conformal == 15
     assert (data.source, data.sha256, data.n_rows, data.n_columns) == ("made.csv", "0" * 64, 300, 4)
     assert list(data.excluded) == ["constant"]
     assert any("constant" in warning for warning in data.warnings)
@@ -186,7 +188,13 @@ SINGLE = {"n_members": 1, "n_frequencies": 0, "schedule": "constant", "weight_de
 
 def split_of(frame: pl.DataFrame, config) -> Split:
     _, y = read_labels(frame, "label")
-    return split_rows(y, valid_fraction=config.valid_fraction, test_fraction=config.test_fraction, seed=config.seed)
+    return split_rows(
+        y,
+        valid_fraction=config.valid_fraction,
+        test_fraction=config.test_fraction,
+        conformal_fraction=config.conformal_fraction,
+        seed=config.seed,
+    )
 
 
 def log_loss(logits: np.ndarray, y: np.ndarray) -> float:
@@ -215,7 +223,7 @@ def test_missing_numbers_are_filled_with_the_median_of_the_train_rows():
     config = make_config(**SINGLE, **QUICK)
     frame = mixed_frame().select(pl.col("number").fill_null(0.5), "label")
     split = split_of(frame, config)
-    elsewhere = pl.int_range(pl.len()).is_in([*split.valid.tolist(), *split.test.tolist()])
+    elsewhere = pl.int_range(pl.len()).is_in([*split.valid.tolist(), *split.test.tolist(), *split.conformal.tolist()])
     frame = frame.with_columns(number=pl.when(elsewhere).then(pl.col("number") + 50).otherwise("number"))
     trained = train_model(make_table(frame), "label", config)
     median = frame[split.train]["number"].cast(pl.Float32).cast(pl.Float64).median()
@@ -329,7 +337,7 @@ def test_the_metrics_are_those_of_the_held_out_rows():
     answers, y = answers_on(trained, frame, rows)
     assert trained.report.metrics == evaluate(answers[PROBABILITIES], y, trained.schema.labels)
     data = trained.report.data
-    assert (data.n_rows, data.rows.test, data.rows.train + data.rows.valid, data.rows.dropped) == (300, 75, 225, 0)
+    assert (data.n_rows, data.rows.test, data.rows.train + data.rows.conformal, data.rows.dropped) == (300, 75, 225, 0)
     assert sum(data.class_counts) == 300
 
 

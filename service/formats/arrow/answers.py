@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from contract.errors import Fault
 from contract.schema import Label, label_text
 from service.formats.arrow.flatbuffer import BOOL, I16, I32, I64, U8, Longs, Number, Slots, Tables, Text, encode
 from service.formats.arrow.stream import CONTINUATION, PREFIX, RECORD_BATCH, SCHEMA
 from service.formats.fault_text import fault_text
+from service.formats.outputs import DECISION
 from service.formats.scored import Scored
 
 END = PREFIX.pack(CONTINUATION, 0)
@@ -34,6 +36,7 @@ class Layout(NamedTuple):
     about: tuple[str, int]
     outputs: frozenset[str]
     labels: tuple[Label, ...]
+    has_sets: bool
     has_unseen: bool
     has_error: bool
 
@@ -49,7 +52,8 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
     """The answers as an Arrow IPC stream (`service.formats.scored.Write`).
 
     Columns: `label` (text, integers or booleans, as the labels are), `class_index` (int64), `probabilities` and
-    `logits` (lists of as many float32 as there are classes), `unseen` (lists of feature names) where the model has
+    `logits` (lists of as many float32 as there are classes), `decision` (as `label`) where the version has a rule,
+    `prediction_set` (lists of labels) where it was asked for, `unseen` (lists of feature names) where the model has
     categorical features, and, where bad rows are listed, `error` (text, null in good rows). In a bad row all else is
     null. The schema's metadata name the model and its version.
     """
@@ -57,8 +61,9 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
     schema = predictor.schema
     layout = Layout(
         about=(predictor.name, predictor.version),
-        outputs=frozenset(outputs),
+        outputs=frozenset(outputs if predictor.rule else outputs - {DECISION}),
         labels=schema.labels,
+        has_sets=scored.sets is not None,
         has_unseen=bool(schema.categorical),
         has_error=scored.faults is not None,
     )
@@ -79,13 +84,17 @@ def write(scored: Scored, outputs: Set[str]) -> bytes:
 @lru_cache(maxsize=64)
 def _schema_message(layout: Layout) -> bytes:
     lists: tuple[int, Slots] = FIXED_SIZE_LIST, {0: Number(I32, len(layout.labels))}
+    label = {"bool": BOOLEAN, "int": INT64, "str": UTF8}[_label_type(layout.labels).__name__]
     fields = {
-        "label": _field("label", {"bool": BOOLEAN, "int": INT64, "str": UTF8}[_label_type(layout.labels).__name__]),
+        "label": _field("label", label),
         "class_index": _field("class_index", INT64),
         "probabilities": _field("probabilities", lists, _field("item", FLOAT32)),
         "logits": _field("logits", lists, _field("item", FLOAT32)),
+        DECISION: _field(DECISION, label),
     }
     chosen = [field for name, field in fields.items() if name in layout.outputs]
+    if layout.has_sets:
+        chosen.append(_field("prediction_set", LIST, _field("item", label)))
     if layout.has_unseen:
         chosen.append(_field("unseen", LIST, _field("item", UTF8)))
     if layout.has_error:
@@ -114,39 +123,61 @@ def _metadata(kind: int, header: Slots, n_bytes: int) -> bytes:
     return PREFIX.pack(CONTINUATION, len(content)) + content
 
 
-def _columns(scored: Scored, layout: Layout) -> Iterator[Column]:
-    answers, n_rows = scored.answers, scored.n_rows
-    answered = scored.answered() if scored.faults else None
-    validity = b"" if answered is None else _bits(np.isin(np.arange(n_rows), answered))
-    node = [n_rows, n_rows - scored.n_answers]
+class _Places:
+    """Where the answers stand among the rows of the body: what the columns but `error` have in common."""
 
-    def spread(values: np.ndarray) -> np.ndarray:
+    def __init__(self, scored: Scored) -> None:
+        self._n_rows = scored.n_rows
+        self._answered = scored.answered() if scored.faults else None
+        self.node = [scored.n_rows, scored.n_rows - scored.n_answers]
+        self.validity = b"" if self._answered is None else _bits(np.isin(np.arange(self._n_rows), self._answered))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
         """What belongs to the answers, for every row; zeros where there is no answer."""
-        if answered is None:
+        if self._answered is None:
             return values
-        spread = np.zeros((n_rows, *values.shape[1:]), values.dtype)
-        spread[answered] = values
+        spread = np.zeros((self._n_rows, *values.shape[1:]), values.dtype)
+        spread[self._answered] = values
         return spread
 
+    def lists(self, counts: np.ndarray, items: Iterable[bytes]) -> Column:
+        """A column of lists: `counts` int32 `(n_answers,)` items each; the items' buffers, less the first."""
+        buffers = [self.validity, _offsets(self.spread(counts)), b"", *items]
+        return Column([*self.node, int(counts.sum()), 0], buffers)
+
+
+def _columns(scored: Scored, layout: Layout) -> Iterator[Column]:
+    answers, places = scored.answers, _Places(scored)
     if "label" in layout.outputs:
-        yield Column(node, [validity, *_labels(layout.labels, spread(answers.class_index))])
+        labels = _labels(layout.labels, places.spread(answers.class_index))
+        yield Column(places.node, [places.validity, *labels])
     if "class_index" in layout.outputs:
-        yield Column(node, [validity, spread(answers.class_index).tobytes()])
+        yield Column(places.node, [places.validity, places.spread(answers.class_index).tobytes()])
     for name, matrix in (("probabilities", answers.probabilities), ("logits", answers.logits)):
         if name in layout.outputs:
-            items = spread(matrix)
-            yield Column([*node, items.size, 0], [validity, b"", items.tobytes()])
+            items = places.spread(matrix)
+            yield Column([*places.node, items.size, 0], [places.validity, b"", items.tobytes()])
+    decided = scored.decided(layout.outputs)
+    if decided is not None:
+        yield Column(places.node, [places.validity, *_labels(layout.labels, places.spread(decided))])
+    if scored.sets is not None:
+        counts = scored.sets.sum(axis=1, dtype=np.int32)
+        yield places.lists(counts, _labels(layout.labels, scored.sets.nonzero()[1]))
     if layout.has_unseen:
         names = [name.encode() for row in sorted(scored.unseen) for name in scored.unseen[row]]
         counts = np.zeros(scored.n_answers, np.int32)
         counts[list(scored.unseen)] = list(map(len, scored.unseen.values()))
-        yield Column([*node, len(names), 0], [validity, _offsets(spread(counts)), b"", *_texts(names)])
+        yield places.lists(counts, _texts(names))
     if scored.faults is not None:
-        texts = [b""] * n_rows
-        for row, fault in scored.faults.items():
-            texts[row] = fault_text(fault).encode()
-        is_bad = _bits(np.isin(np.arange(n_rows), list(scored.faults)))
-        yield Column([n_rows, scored.n_answers], [is_bad, *_texts(texts)])
+        yield _errors(scored.faults, scored.n_rows)
+
+
+def _errors(faults: Mapping[int, Fault], n_rows: int) -> Column:
+    texts = [b""] * n_rows
+    for row, fault in faults.items():
+        texts[row] = fault_text(fault).encode()
+    is_bad = _bits(np.isin(np.arange(n_rows), list(faults)))
+    return Column([n_rows, n_rows - len(faults)], [is_bad, *_texts(texts)])
 
 
 def _labels(labels: Sequence[Label], class_index: np.ndarray) -> Iterator[bytes]:

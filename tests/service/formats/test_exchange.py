@@ -89,11 +89,18 @@ def test_the_query_chooses_outputs_and_partial_answers() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("outputs=", "outputs must be some of label, class_index, probabilities, logits; got ''"),
+        ("prediction_set=", "prediction_set must be a number above 0 and below 1, got ''"),
+        ("prediction_set=0", "got '0'"),
+        ("prediction_set=1", "got '1'"),
+        ("prediction_set=nan", "got 'nan'"),
+        ("prediction_set=90%25", "got '90%'"),
+        ("prediction_set=0.9&per_class=yes", "per_class must be true or false, got 'yes'"),
+        ("per_class=true", "per_class needs a prediction_set, got none"),
+        ("outputs=", "outputs must be some of label, class_index, probabilities, logits, decision; got ''"),
         ("outputs=label,score", "got 'label,score'"),
         ("partial=1", "partial must be true or false, got '1'"),
-        ("output=label", "outputs or partial only, got 'output'"),
-        ("x" * 5000 + "=1", "outputs or partial only"),
+        ("output=label", "outputs, partial, prediction_set or per_class only, got 'output'"),
+        ("x" * 5000 + "=1", "prediction_set or per_class only"),
     ],
 )
 def test_another_query_is_refused(query: str, says: str) -> None:

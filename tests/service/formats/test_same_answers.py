@@ -13,17 +13,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from contract.decision_rule import DecisionRule
 from contract.publishing import Publisher
 from contract.repository import Repository
 from contract.schema import Label
 from service.formats.arrow import answers as arrow_answers
 from service.formats.csv_answers import write as write_csv
 from service.formats.json_answers import Predictions, write_document, write_lines
-from service.formats.outputs import OUTPUTS
+from service.formats.outputs import ALL, DECISION, OUTPUTS
 from service.formats.rows import read_rows
-from service.formats.scored import Scored
+from service.formats.scored import Scored, Write
 from service.predictor import Predictor
 from service.scoring import score
+from training.graph import add_metadata
 
 ROWS = [
     [0.1, "Dream", None, "male"],
@@ -40,10 +42,15 @@ LABELS: list[tuple[Label, ...]] = [
 ]
 
 
+RULE = DecisionRule(((0.0, 1.0), (4.0, 0.0)))
+
+
 @pytest.fixture(params=LABELS, ids=["plain", "awkward", "integers", "booleans"])
 def predictor(publisher: Publisher, foundry: Any, request: pytest.FixtureRequest) -> Predictor:
     schema = foundry.mixed()
-    foundry.publish(publisher, "penguins", type(schema)(target="y", features=schema.features, labels=request.param))
+    schema = type(schema)(target="y", features=schema.features, labels=request.param)
+    model = add_metadata(foundry.model(schema), RULE.to_metadata())
+    foundry.publish(publisher, "penguins", schema, model=model)
     return Predictor(Repository(publisher.root).read_current("penguins")[1])
 
 
@@ -62,6 +69,7 @@ def expected(answers: Scored) -> list[dict[str, Any] | None]:
             "class_index": int(class_index),
             "probabilities": probabilities.tolist(),
             "logits": logits.tolist(),
+            "decision": labels[int(4 * probabilities[1] > probabilities[0])],
             "unseen": list(answers.unseen.get(position, ())),
         }
     return rows
@@ -81,7 +89,7 @@ def from_json(row: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-COMBINATIONS = [frozenset(names) for size in range(1, 5) for names in combinations(OUTPUTS, size)]
+COMBINATIONS = [frozenset(names) for size in range(1, 6) for names in combinations(OUTPUTS, size)]
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -109,6 +117,33 @@ def test_every_format_writes_the_same_answers(predictor: Predictor, outputs: fro
         assert [row_of_arrow(record) for record in frame.to_dicts()] == want
 
 
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("outputs", [frozenset({"label"}), frozenset(OUTPUTS)], ids=["label", "all"])
+@pytest.mark.parametrize("n_rows", [1, 8])
+def test_every_format_writes_the_same_prediction_sets(
+    predictor: Predictor, outputs: frozenset[str], n_rows: int, *, partial: bool
+) -> None:
+    rows = (ROWS if partial else [ROWS[0], *[ROWS[3]] * 7])[:n_rows]
+    answers = scored(predictor, rows, partial=partial)
+    sets = np.array([[True, False], [False, False], [True, True], [False, True]] * 2)[: answers.n_answers]
+    answers = msgspec.structs.replace(answers, sets=sets)
+    labels = predictor.schema.labels
+    known = iter([[label for label, is_in in zip(labels, one, strict=True) if is_in] for one in sets.tolist()])
+    want = [row and next(known) for row in expected(answers)]
+
+    predictions = json.loads(write_document(answers, outputs))["predictions"]
+    assert [row and row["prediction_set"] for row in predictions] == want
+    assert [set(row) - {"prediction_set", "unseen"} for row in predictions if row] == [outputs] * answers.n_answers
+    lines = list(map(json.loads, write_lines(answers, outputs).splitlines()))
+    assert [line.get("prediction_set") for line in lines] == want
+    records = list(csv.DictReader(io.StringIO(write_csv(answers, outputs).decode(), newline="")))
+    assert [json.loads(record["prediction_set"] or "null") for record in records] == want
+    if not any(isinstance(label, int) and label >= 2**63 for label in labels):
+        frame = pl.read_ipc_stream(arrow_answers.write(answers, outputs))
+        assert frame["prediction_set"].to_list() == want
+        assert frame.schema["prediction_set"] == pl.List(pl.Series(labels).dtype)
+
+
 def row_of_csv(answers: Scored, record: dict[str, str], outputs: frozenset[str]) -> dict[str, Any] | None:
     if record.get("error"):
         assert {name for name, cell in record.items() if cell} == {"error"}
@@ -121,6 +156,8 @@ def row_of_csv(answers: Scored, record: dict[str, str], outputs: frozenset[str])
             row[name] = [float(np.float32(record[prefix + text])) for text in texts]
     if "label" in outputs:
         row["label"] = labels[texts.index(record["label"])]
+    if "decision" in outputs:
+        row["decision"] = labels[texts.index(record["decision"])]
     if "class_index" in outputs:
         row["class_index"] = int(record["class_index"])
     return row
@@ -144,6 +181,13 @@ def test_every_format_writes_bad_rows_only(predictor: Predictor) -> None:
     if not any(isinstance(label, int) and label >= 2**63 for label in predictor.schema.labels):
         frame = pl.read_ipc_stream(arrow_answers.write(answers, outputs))
         assert [row_of_arrow(record) for record in frame.to_dicts()] == [None, None]
+
+
+@pytest.mark.parametrize("write", [write_document, write_lines, write_csv, arrow_answers.write])
+def test_a_version_without_a_rule_writes_no_decision(publisher: Publisher, foundry: Any, write: Write) -> None:
+    foundry.publish(publisher, "penguins", foundry.mixed())
+    answers = scored(Predictor(Repository(publisher.root).read("penguins", 1)), ROWS, partial=True)
+    assert write(answers, ALL) == write(answers, ALL - {DECISION})
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 300])

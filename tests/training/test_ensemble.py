@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.ensemble import IGNORED, Ensemble, MemberLoss, PeriodicEmbedding, SharedDropout, combine
-from training.folds import make_folds
+from training.folds import MOST_ROWS, make_folds
 
 
 def make_ensemble(**options):
@@ -97,6 +97,12 @@ def test_with_one_part_for_each_member_every_row_is_left_out_once():
     folds = make_folds(y, 8, 1 / 8, seed=1)
     assert folds.rows.shape == (8, 100)
     assert sorted(folds.rows.ravel().tolist()) == list(range(800))
+
+
+def test_no_more_rows_are_left_out_than_it_takes_to_tell_when_to_stop():
+    rows = make_folds(np.zeros(100_000, np.int64), 8, 1 / 8, seed=1).rows
+    assert rows.shape == (8, MOST_ROWS // 8)
+    assert len(np.unique(rows)) == MOST_ROWS
 
 
 def test_each_fold_has_the_classes_in_about_the_same_proportions():

@@ -6,7 +6,7 @@ import pytest
 from contract.schema import NumericFeature, Schema
 from contract.tensors import Tensors
 from training.preprocessing import fit_preprocessing
-from training.thresholds import MIN_ROWS, NO_THRESHOLDS, Thresholds, find_thresholds
+from training.thresholds import FEW_VALUES, MIN_ROWS, NO_THRESHOLDS, Thresholds, find_thresholds
 
 
 def column(values):
@@ -31,6 +31,12 @@ def test_a_value_unlike_its_neighbours_gets_a_threshold_on_either_side():
     assert find_thresholds(SPIKED, labels(SPIKED == 4), 32).values.tolist() == [3.5, 4.5]
 
 
+@pytest.mark.parametrize(("n_values", "has_threshold"), [(FEW_VALUES, True), (FEW_VALUES + 1, False)])
+def test_numbers_of_few_values_need_no_spike(n_values, has_threshold):
+    x = column(list(range(n_values)) * 20)
+    assert find_thresholds(x, labels(x == 0), 32).values.tolist() == [0.5] * has_threshold
+
+
 def test_there_are_no_more_than_asked_for_and_they_ascend():
     rng = np.random.default_rng(0)
     x = np.maximum(rng.integers(-120, 100, (5_000, 3)), 0).astype(np.float32)
@@ -47,7 +53,7 @@ def test_there_are_no_more_than_asked_for_and_they_ascend():
     [[1] * 200, [0, 1] * 100, [np.nan] * 200, np.linspace(0, 1, 200), [0] * 99 + list(range(1, 102))],
     ids=["constant", "two values", "nothing", "continuous", "just no spike"],
 )
-def test_features_without_a_spike_or_of_two_values_have_none(values):
+def test_features_with_neither_spike_nor_few_values_and_those_of_two_values_have_none(values):
     x = column(values)
     assert find_thresholds(x, (np.arange(200) // 100).astype(np.int64), 32) is NO_THRESHOLDS
 

@@ -26,9 +26,6 @@ from training.schedule import rows_per_batch
 from training.threads import threads_for
 from training.trace import trace_step
 
-CHUNK_ROWS = 8_192
-"""Rows that an ensemble answers at once: each takes n_members × width numbers a layer."""
-
 
 @dataclass(frozen=True, slots=True)
 class FittedNetwork:
@@ -102,11 +99,10 @@ def logits_function(
     evaluation = Evaluation(network)
 
     def logits(tensors: Tensors) -> np.ndarray:
-        chunks = torch.from_numpy(preprocessing.transform(tensors)).to(device).split(CHUNK_ROWS)
-        answers = [evaluation.logits(chunk) for chunk in chunks]
+        answers = evaluation.logits(torch.from_numpy(preprocessing.transform(tensors)).to(device))
         if isinstance(network, Ensemble):
-            answers = [combine(answer) for answer in answers]
-        return (torch.cat(answers).cpu().numpy() / np.float32(temperature)).astype(np.float32)
+            answers = combine(answers)
+        return (answers.cpu().numpy() / np.float32(temperature)).astype(np.float32)
 
     return logits
 

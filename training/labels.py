@@ -35,7 +35,7 @@ def read_labels(frame: pl.DataFrame, target: str) -> tuple[tuple[Label, ...], np
         InvalidData: there is no such column, it looks like quantities or ids, or it has fewer than two classes or a
             class with fewer than three rows.
     """
-    cells = _label_cells(frame, target)
+    cells = label_cells(frame, target)
     counts = cells.drop_nulls().rename("text").value_counts(name="rows")
     n_labelled, n_texts = len(cells) - cells.null_count(), len(counts)
     if n_texts > MAX_CLASSES or (n_texts > MANY_CLASSES and MIN_ROWS_PER_CLASS * n_texts > n_labelled):
@@ -56,7 +56,7 @@ def label_indices(labels: Sequence[Label], frame: pl.DataFrame, target: str) -> 
     Raises:
         InvalidData: there is no such column, or it holds a label that the model does not know.
     """
-    cells = _label_cells(frame, target)
+    cells = label_cells(frame, target)
     index_of = {label: index for index, label in enumerate(labels)}
     known: dict[str, int] = {}
     for text in cells.drop_nulls().unique(maintain_order=True):
@@ -71,7 +71,12 @@ def label_indices(labels: Sequence[Label], frame: pl.DataFrame, target: str) -> 
     return _indices(cells, known)
 
 
-def _label_cells(frame: pl.DataFrame, target: str) -> pl.Series:
+def label_cells(frame: pl.DataFrame, target: str) -> pl.Series:
+    """The label column as pl.String, null where missing.
+
+    Raises:
+        InvalidData: there is no such column, or it holds what can be no label.
+    """
     require_columns(frame, [target], "the target")
     column = frame[target]
     if column.dtype.is_temporal() or column.dtype.is_nested():

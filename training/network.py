@@ -18,6 +18,10 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
+CHUNK_ROWS = 8_192
+"""Rows that are evaluated at once: in an ensemble each takes n_members × width numbers a layer."""
+
+
 class Network(nn.Module):
     """`d_in` numbers in, `d_out` raw logits out. The loss applies the softmax, so the network has none.
 
@@ -75,8 +79,7 @@ class Evaluation:
             module["training"] = False
         try:
             with torch.inference_mode():
-                logits: Tensor = self._network(x)
-                return logits
+                return torch.cat([self._network(chunk) for chunk in x.split(CHUNK_ROWS, dim=-2)], dim=-2)
         finally:
             for module, mode in zip(self._modules, modes, strict=True):
                 module["training"] = mode

@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from litet import ahead, scoring
-from litet.ahead import WriteBehind, read_ahead
+from litet import scoring, write_behind
 from litet.answer_files import write_csv, write_parquet, written_aside
+from litet.write_behind import WriteBehind
 from training import binary_rows, csv_text
+from training.ahead import read_ahead
 
 HEADER = "wing,tail,place\n"
 
@@ -241,7 +242,7 @@ def test_an_error_of_the_writer_reaches_who_puts():
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        put_all(write, range(10 * ahead.MAX_WAITING))
+        put_all(write, range(10 * write_behind.MAX_WAITING))
     assert not own_threads()
 
 

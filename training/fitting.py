@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ from training.observer import Observer
 from training.parts import Part
 from training.preprocessing import Preprocessing
 from training.schedule import rows_per_batch
+from training.streamed.portions import stream_rows
+from training.streamed.rest import Rest
 from training.threads import threads_for
 from training.trace import trace_step
 
@@ -38,15 +41,25 @@ class FittedNetwork:
 
 
 def fit_network(
-    preprocessing: Preprocessing, train: Part, valid: Part, n_classes: int, config: TrainingConfig, observer: Observer
+    preprocessing: Preprocessing,
+    train: Part,
+    valid: Part,
+    n_classes: int,
+    config: TrainingConfig,
+    observer: Observer,
+    rest: Rest | None = None,
 ) -> FittedNetwork:
-    """Fit and calibrate. The valid rows of an ensemble are those that its members leave out of the train rows."""
+    """Fit and calibrate. The valid rows of an ensemble are those that its members leave out of the train rows.
+
+    With `rest`, its rows are trained on, too.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     started = time.perf_counter()
     with torch.random.fork_rng(), threads_for(config, preprocessing.d_in, len(train.y)):
         torch.manual_seed(config.seed)
         network = build_network(preprocessing, n_classes, config).to(device)
-        weights = _class_weights(train.y, n_classes, device) if config.class_weights else None
+        counts = np.bincount(train.y, minlength=n_classes) + (rest.class_counts if rest else 0)
+        weights = _class_weights(counts, device) if config.class_weights else None
         criterion: Criterion
         if isinstance(network, Ensemble):
             criterion = MemberLoss(weight=weights)
@@ -59,9 +72,19 @@ def fit_network(
         if observer.wants_trace:
             size = rows_per_batch(config, len(train.y)) or len(train.y)
             observer.first_step(trace_step(network, criterion, config, samples.x[:size], samples.y[:size]))
-        fitted = fit(
-            network, criterion, samples, valid_samples, config, lambda record: observer.epoch(record, config.max_epochs)
-        )
+        with (
+            stream_rows(samples, rest, preprocessing, config.seed, observer.progress)
+            if rest
+            else nullcontext(samples) as rows
+        ):
+            fitted = fit(
+                network,
+                criterion,
+                rows,
+                valid_samples,
+                config,
+                lambda record: observer.epoch(record, config.max_epochs),
+            )
         seconds = time.perf_counter() - started
         observer.stage("calibrating")
         calibration = _calibrate(network, valid_samples) if config.calibrate else None
@@ -112,10 +135,9 @@ def _tensors(preprocessing: Preprocessing, part: Part, device: torch.device) -> 
     return x, torch.from_numpy(part.y).to(device)
 
 
-def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch.Tensor:
+def _class_weights(counts: np.ndarray, device: torch.device) -> torch.Tensor:
     """Rows ÷ (n_classes × rows of the class), float32 `(n_classes,)`: every class weighs the same in the loss."""
-    counts = np.bincount(y, minlength=n_classes)
-    return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
+    return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32, device=device)
 
 
 def _calibrate(network: Network | Ensemble, valid: Samples) -> Calibration:

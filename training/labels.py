@@ -39,10 +39,7 @@ def read_labels(frame: pl.DataFrame, target: str) -> tuple[tuple[Label, ...], np
     counts = cells.drop_nulls().rename("text").value_counts(name="rows")
     n_labelled, n_texts = len(cells) - cells.null_count(), len(counts)
     if n_texts > MAX_CLASSES or (n_texts > MANY_CLASSES and MIN_ROWS_PER_CLASS * n_texts > n_labelled):
-        raise InvalidData(
-            f"the target {target!r} must hold classes, got {n_texts} different values in {n_labelled} rows: "
-            f"it looks like a quantity or an id"
-        )
+        raise no_classes(target, n_texts, n_labelled)
     spellings = _label_of_each(counts["text"].to_list(), target)
     labels = tuple(sorted(set(spellings.values())))
     y = _indices(cells, {text: labels.index(label) for text, label in spellings.items()})
@@ -69,6 +66,14 @@ def label_indices(labels: Sequence[Label], frame: pl.DataFrame, target: str) -> 
             )
         known[text] = index_of[label]
     return _indices(cells, known)
+
+
+def no_classes(target: str, n_texts: int, n_rows: int) -> InvalidData:
+    """The error of a target with so many different values in so many rows."""
+    return InvalidData(
+        f"the target {target!r} must hold classes, got {n_texts} different values in {n_rows} rows: "
+        f"it looks like a quantity or an id"
+    )
 
 
 def label_cells(frame: pl.DataFrame, target: str) -> pl.Series:

@@ -22,6 +22,7 @@ from training.observer import Observer
 from training.parity import check_parity, make_probe, open_session, run_session
 from training.parts import HeldOut, Parts, make_parts
 from training.preprocessing import fit_preprocessing
+from training.streamed.rest import Rest
 from training.table import Table
 from training.thresholds import find_thresholds
 
@@ -59,12 +60,29 @@ def train_model(
     observer.stage("preparing")
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
+    return train_parts(parts, data_facts(table, columns, parts), config, choice, observer)
+
+
+def train_parts(
+    parts: Parts,
+    data: DataFacts,
+    config: TrainingConfig,
+    choice: ColumnChoice,
+    observer: Observer,
+    rest: Rest | None = None,
+) -> TrainedModel:
+    """The pipeline from the parts on; with `rest`, its rows are trained on, too.
+
+    Raises:
+        TrainingDiverged: the loss grew without bound.
+        ParityError: the exported graph does not compute what torch computes.
+    """
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
     thresholds = find_thresholds(train.tensors.x_num, train.y, config.max_thresholds)
     preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize, thresholds=thresholds)
 
     observer.stage("fitting")
-    fit = fit_network(preprocessing, train, valid, len(schema.labels), config, observer)
+    fit = fit_network(preprocessing, train, valid, len(schema.labels), config, observer, rest)
     fitted, temperature = fit.fitted, fit.calibration.temperature if fit.calibration else 1.0
 
     observer.stage("exporting")
@@ -77,7 +95,7 @@ def train_model(
     report = Report(
         config=config.to_json(),
         columns=choice,
-        data=_data_facts(table, columns, parts),
+        data=data,
         training=Training(
             stop_reason=fitted.stop_reason,
             n_epochs=len(fitted.history),
@@ -108,7 +126,8 @@ def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
     )
 
 
-def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
+def data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
+    """What the card says of a table."""
     train, valid, test = (len(part.y) for part in (parts.train, parts.valid, parts.test))
     y, schema = parts.y, parts.schema
     return DataFacts(

@@ -18,7 +18,6 @@ from litet import scoring, write_behind
 from litet.answer_files import write_csv, write_parquet, written_aside
 from litet.write_behind import WriteBehind
 from training import binary_rows, csv_text
-from training.ahead import read_ahead
 
 HEADER = "wing,tail,place\n"
 
@@ -210,18 +209,6 @@ def test_a_summary_is_one_json_object(litet, models, tmp_path):
     assert summary == {"model": "birds", "version": 1, "rows": 3, "output": str(output)}
     assert outcome.err == ""
     assert litet("predict", "birds", rows, "--models", models, "--json").exit_code == 2
-
-
-def test_reading_ahead_raises_an_error_in_its_turn():
-    def items():
-        yield 1
-        yield 2
-        raise ValueError("no more")
-
-    seen = []
-    with pytest.raises(ValueError, match="no more"):
-        seen.extend(read_ahead(items()))
-    assert list(read_ahead(iter("abc"))) == ["a", "b", "c"]
 
 
 def put_all(write, items):

@@ -18,8 +18,8 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
-CHUNK_ROWS = 8_192
-"""Rows that are evaluated at once: in an ensemble each takes n_members × width numbers a layer."""
+MOST_ROWS, MOST_NUMBERS = 1 << 11, 1 << 16
+"""That are evaluated at once: in an ensemble a row takes n_members × width numbers a layer, and a number many waves."""
 
 
 class Network(nn.Module):
@@ -79,10 +79,16 @@ class Evaluation:
             module["training"] = False
         try:
             with torch.inference_mode():
-                return torch.cat([self._network(chunk) for chunk in x.split(CHUNK_ROWS, dim=-2)], dim=-2)
+                n_rows = rows_at_once(x.numel() // x.shape[-2])
+                return torch.cat([self._network(chunk) for chunk in x.split(n_rows, dim=-2)], dim=-2)
         finally:
             for module, mode in zip(self._modules, modes, strict=True):
                 module["training"] = mode
+
+
+def rows_at_once(n_numbers: int) -> int:
+    """How many rows of so many numbers to evaluate at once, so that memory is bounded."""
+    return min(MOST_ROWS, max(MOST_NUMBERS // max(n_numbers, 1), 1))
 
 
 def predict_logits(network: nn.Module, x: Tensor) -> Tensor:

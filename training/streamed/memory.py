@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from training.cells import texts
 from training.kinds import idle, kind_of
 
 GB = 10**9
-RESERVED_BYTES = 7 * GB // 10
-"""For the interpreter and its libraries (0.4 GB), the network, its activations, and the slices being decoded."""
+RESERVED_BYTES = 8 * GB // 10
+"""For the interpreter and its libraries (0.45 GB), the network, its activations, the slices being decoded, and what
+allocators keep back."""
 MIN_BYTES = GB
 SHARE_OF_AVAILABLE = 0.7
 """Of the memory that is available, where nobody said how much: estimates are rough, and others want some."""
@@ -27,6 +29,9 @@ SAMPLE_SHARE = 0.5
 COPIES, INPUT_COPIES = 3, 6
 """How often a row is held at most, as it was read and as the network's inputs: the frame, the frames of its parts and
 what is being made of them; tensors, what `Preprocessing` puts together, and the members' valid rows."""
+MEMINFO = Path("/proc/meminfo")
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of the control group that a container sees as its own, in versions 2 and 1."""
 BYTES_PER_TEXT = 64
 """A cell of text as a Python string."""
 
@@ -97,12 +102,11 @@ class Budget:
         return int((1 - SAMPLE_SHARE) * (self.n_bytes - RESERVED_BYTES))
 
 
-def available_bytes(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup/memory.max")) -> int | None:
+def available_bytes(meminfo: Path = MEMINFO, limits: Sequence[Path] = LIMITS) -> int | None:
     """The memory that this process could still get, as Linux and its control group tell; None where neither does."""
-    found = re.search(r"^MemAvailable: +(\d+) kB$", _read(proc), re.MULTILINE)
-    limit = _read(group).strip()
-    told = [*([int(found[1]) * 1024] if found else []), *([int(limit)] if limit.isdigit() else [])]
-    return min(told, default=None)
+    found = re.search(r"^MemAvailable: +(\d+) kB$", _read(meminfo), re.MULTILINE)
+    told = [int(text) for text in (_read(path).strip() for path in limits) if text.isdigit()]
+    return min([*told, *([int(found[1]) * 1024] if found else [])], default=None)
 
 
 def show_bytes(n_bytes: float) -> str:

@@ -55,12 +55,12 @@ def test_a_budget_that_no_run_can_keep_is_refused():
 def test_available_is_what_the_machine_and_the_control_group_leave(tmp_path):
     meminfo, limit = tmp_path / "meminfo", tmp_path / "memory.max"
     meminfo.write_text("MemTotal:       9000000 kB\nMemAvailable:    2000000 kB\n")
-    assert available_bytes(meminfo, limit) == 2_048_000_000
+    assert available_bytes(meminfo, [limit]) == 2_048_000_000
     limit.write_text("max\n")
-    assert available_bytes(meminfo, limit) == 2_048_000_000
+    assert available_bytes(meminfo, [limit]) == 2_048_000_000
     limit.write_text("1000000000\n")
-    assert available_bytes(meminfo, limit) == 1_000_000_000
-    assert available_bytes(tmp_path / "none", tmp_path / "none") is None
+    assert available_bytes(meminfo, [tmp_path / "none", limit]) == 1_000_000_000
+    assert available_bytes(tmp_path / "none", []) is None
 
 
 @pytest.mark.parametrize(("n_bytes", "text"), [(2e9, "2GB"), (1.5e9, "1.5GB"), (123_456_789_012, "123GB")])

@@ -1,6 +1,9 @@
 """A table that is streamed gives what it would give in memory: the same where it fits, nearly the same where not."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -149,3 +152,18 @@ def test_rows_that_are_too_wide_for_the_memory_are_refused(stream):
     wide = dataclasses.replace(table, size=dataclasses.replace(table.size, n_bytes=1e6))
     with pytest.raises(InvalidData, match="rows of 1,000,000 bytes must have"):
         train_streamed(wide, "bird", make_config())
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path):
+    n_rows, n_columns = 1 << 16, 40
+    rng = np.random.default_rng(0)
+    piece = pl.DataFrame({f"x{i}": rng.normal(size=n_rows) for i in range(n_columns)}).with_columns(
+        label=pl.col("x0") > 0
+    )
+    frame = pl.concat([piece] * 15, rechunk=False)
+    frame.write_parquet(tmp_path / "long.parquet", compression="uncompressed", row_group_size=n_rows)
+    decoded_bytes = frame.estimated_size()
+    assert decoded_bytes > 300e6
+    command = [sys.executable, Path(__file__).with_name("growing.py"), tmp_path / "long.parquet"]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert grown < decoded_bytes * 2 / 3

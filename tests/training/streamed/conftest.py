@@ -20,13 +20,13 @@ Stream = Callable[[pl.DataFrame], StreamedTable]
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that bounds memory is so small that a small table does not fit."""
     monkeypatch.setattr(binary_rows, "MIN_ROWS", 1)
-    monkeypatch.setattr(binary_rows, "MAX_CELLS", 500)
+    monkeypatch.setattr(binary_rows, "MAX_CELLS", 2_000)
     monkeypatch.setattr(memory, "MIN_SAMPLE_ROWS", 1)
     monkeypatch.setattr(memory, "SAMPLE_ROWS", 600)
     monkeypatch.setattr(scan, "ROWS_OF_EACH_LABEL", 5)
     monkeypatch.setattr(portions, "EPOCH_ROWS", 3_000)
     monkeypatch.setattr(portions, "PORTION_ROWS", 500)
-    monkeypatch.setattr(portions, "MIN_SLICE_ROWS", 16)
+    monkeypatch.setattr(portions, "MIN_SLICE_ROWS", 32)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def stream(tmp_path: Path) -> Stream:
 
     def open_frame(frame: pl.DataFrame) -> StreamedTable:
         path = tmp_path / "table.parquet"
-        frame.write_parquet(path, row_group_size=37)
+        frame.write_parquet(path, row_group_size=200)
         rows = LazyRows(pl.scan_parquet(path), "table.parquet", "Parquet")
         return StreamedTable(rows, measure_rows(frame, 128), Budget(memory.MIN_BYTES), "table.parquet", "0" * 64)
 

@@ -5,8 +5,9 @@ Its argument is the file; its label column is called label.
 
 from __future__ import annotations
 
-import resource
+import re
 import sys
+from pathlib import Path
 
 import polars as pl
 
@@ -23,8 +24,9 @@ from training.table import read_table
 
 
 def peak_bytes() -> int:
-    """Of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Of this process since it began; `ru_maxrss` would take over what its parent had."""
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(kilobytes) * 1024
 
 
 def main() -> None:

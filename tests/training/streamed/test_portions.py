@@ -177,6 +177,15 @@ def test_portions_of_a_sorted_table_have_all_classes(stream, monkeypatch):
     assert all(abs(share - overall) < 0.2 for share in shares)  # five deviations of a share of 200 rows
 
 
+def test_a_buffer_is_filled_from_all_over_the_table(stream):
+    frame = birds(3_000)
+    streamed = Streamed(stream(frame), buffer_bytes=60_000)
+    with streamed.open() as rows:
+        numbers = streamed.numbers([next(rows.portions())])
+    assert len(numbers) < 500
+    assert 0.25 < np.mean(np.array(numbers) < frame.height / 2) < 0.75
+
+
 def test_a_file_that_breaks_while_it_is_read_ends_the_epoch_with_its_error(stream, monkeypatch):
     streamed = Streamed(stream(birds(1_500)))
 

@@ -7,7 +7,7 @@ SOURCES := $(shell find contract litet service training -name '*.py')
 BENCH_DATA ?= $(LITET_BENCH_DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install check format test conformance bench-training bench-start bench-reliability bench-offline bench-hot-path bench-serving bench-peers bench-quality clean
+.PHONY: help serve install check format test conformance bench-training bench-start bench-reliability bench-offline bench-streaming bench-hot-path bench-serving bench-peers bench-quality clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench-reliability: $(VENV)/.installed $(SERVE_VENV)/.installed ## What retrainin
 
 bench-offline: $(VENV)/.installed ## litet predict on a large file beside a bare loop of onnxruntime
 	$(VENV)/bin/python -m bench.offline
+
+bench-streaming: $(VENV)/.installed ## Training on a file of 5 GB with 2 GB of memory; --size, --limit and more: see the script
+	$(VENV)/bin/python -m bench.streaming
 
 bench-hot-path: $(VENV)/.installed ## Where the microseconds of a prediction go
 	$(VENV)/bin/python -m bench.hot_path

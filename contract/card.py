@@ -147,7 +147,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One pass over the train rows.
+    """One pass over the train rows, or over so many of them as an epoch of a streamed table has.
 
     `train_loss` is the mean over the epoch's steps, `valid_loss` that after the last of them. `gradient_norm` (L2) and
     `update_ratio` (norm of the change ÷ norm of the parameters) are the last step's: a ratio below about 1e-5 tells a

@@ -16,17 +16,28 @@ from training.observer import Observer
 from training.trace import StepTrace
 
 SECONDS_BETWEEN_LINES = 2.0
+FITTING = "fitting"
 
 
 class PlainObserver(Observer):
-    """A line for each stage, and one every two seconds while fitting."""
+    """A line for each stage, and while it is long one every two seconds; while fitting, one with the losses, too."""
 
     def __init__(self, *, trace: bool) -> None:
         self.wants_trace = trace
         self._next_line = 0.0
+        self._next_share = 0.0
+        self._stage = ""
 
     def stage(self, name: str) -> None:
+        self._stage = name
+        self._next_share = time.monotonic() + SECONDS_BETWEEN_LINES
         click.echo(f"{name} …", err=True)
+
+    def progress(self, share: float) -> None:
+        now = time.monotonic()
+        if now >= self._next_share:
+            self._next_share = now + SECONDS_BETWEEN_LINES
+            click.echo(f"{self._stage}{' this epoch' if self._stage == FITTING else ''}: {share:.0%}", err=True)
 
     def epoch(self, record: EpochRecord, max_epochs: int) -> None:
         now = time.monotonic()
@@ -45,11 +56,19 @@ class BarObserver(PlainObserver):
         super().__init__(trace=trace)
         self._progress = progress
         self._task = progress.add_task("reading", total=None, losses="")
+        self._n_epochs = 0
 
     def stage(self, name: str) -> None:
         self._progress.update(self._task, description=name)
 
+    def progress(self, share: float) -> None:
+        if self._progress.tasks[self._task].total is None:
+            self._progress.update(self._task, losses=f"{share:.0%}")
+        else:
+            self._progress.update(self._task, completed=self._n_epochs + share)
+
     def epoch(self, record: EpochRecord, max_epochs: int) -> None:
+        self._n_epochs = record.epoch
         self._progress.update(self._task, total=max_epochs, completed=record.epoch, losses=_losses(record, max_epochs))
 
     def first_step(self, trace: StepTrace) -> None:

@@ -12,11 +12,11 @@ import polars as pl
 from contract.errors import InvalidRows
 from contract.repository import Artifact, Repository
 from contract.schema import Schema, label_text
-from litet.ahead import read_ahead
 from service.answers import Answers
 from service.formats.label_sets import distinct_sets
 from service.formats.query import WantedSets
 from service.predictor import Predictor
+from training.ahead import read_ahead
 from training.batches import Batch, Rows, Wanted
 from training.columns import require_columns
 from training.dataset import frame_tensors

@@ -20,6 +20,11 @@ as much time again, since each slice reads the file's footer and the beginning o
 MIN_ROWS = 1 << 14
 
 
+def rows_per_slice(n_columns: int) -> int:
+    """How many rows of so many columns are decoded at a time."""
+    return max(MIN_ROWS, MAX_CELLS // n_columns)
+
+
 class LazyRows:
     """The rows of a lazy frame, a slice at a time; `form` is what messages call the form of its file.
 
@@ -33,8 +38,8 @@ class LazyRows:
         self._form = form
         with readable(name, form):
             given = lazy.collect_schema().names()
-            self._n_rows = int(lazy.select(pl.len()).collect().item())
-        require_rows(name, self._n_rows, len(given))
+            self.n_rows = int(lazy.select(pl.len()).collect().item())
+        require_rows(name, self.n_rows, len(given))
         self.columns = name_columns(given, name)
 
     def batches(self, wanted: Wanted) -> Iterator[Batch]:
@@ -43,14 +48,21 @@ class LazyRows:
         Raises:
             InvalidData: the file is damaged.
         """
+        step = rows_per_slice(len(wanted.columns))
+        for start in range(0, self.n_rows, step):
+            yield Batch(self.slice(wanted, start, step), min(1.0, (start + step) / self.n_rows))
+
+    def slice(self, wanted: Wanted, start: int, n_rows: int) -> pl.DataFrame:
+        """So many rows from row `start` on, or as many as there are; no others are decoded.
+
+        Raises:
+            InvalidData: the file is damaged.
+        """
         positions = [self.columns.index(column) for column in wanted.columns]
-        chosen = self._lazy.select(pl.nth(positions))
-        step = max(MIN_ROWS, MAX_CELLS // len(positions))
-        for start in range(0, self._n_rows, step):
-            with readable(self._name, self._form):
-                frame = chosen.slice(start, step).collect()
-            frame.columns = list(wanted.columns)
-            yield Batch(plain(frame), min(1.0, (start + step) / self._n_rows))
+        with readable(self._name, self._form):
+            frame = self._lazy.select(pl.nth(positions)).slice(start, n_rows).collect()
+        frame.columns = list(wanted.columns)
+        return plain(frame)
 
 
 class StreamRows:

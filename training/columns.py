@@ -39,7 +39,7 @@ def choose_columns(frame: pl.DataFrame, target: str, choice: ColumnChoice, max_c
         InvalidData: the target or a chosen column is not in the table, choices contradict each other, a chosen column
             can be no feature, a number is not finite as float32, or no feature is left.
     """
-    _check_choice(frame, target, choice)
+    check_choice(frame, target, choice)
     verdicts = {column.name: _judge(column, choice, max_categories) for column in frame if column.name != target}
     kinds = {name: verdict.kind for name, verdict in verdicts.items() if verdict.kind}
     excluded = {name: verdict.reason for name, verdict in verdicts.items() if not verdict.kind}
@@ -67,16 +67,12 @@ def require_columns(frame: pl.DataFrame, names: Iterable[str], role: str) -> Non
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What becomes of one column; `reason` says why it is left out, where it has no kind."""
+def check_choice(frame: pl.DataFrame, target: str, choice: ColumnChoice) -> None:
+    """Nothing, where a table with these columns has the target, and the choice makes sense for it.
 
-    kind: Kind | None
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-def _check_choice(frame: pl.DataFrame, target: str, choice: ColumnChoice) -> None:
+    Raises:
+        InvalidData: a column is not in the table, or choices contradict each other.
+    """
     require_columns(frame, [target], "the target")
     kept = {*choice.include, *choice.categorical}
     for role, names in (("include", choice.include), ("exclude", choice.exclude), ("categorical", choice.categorical)):
@@ -85,6 +81,15 @@ def _check_choice(frame: pl.DataFrame, target: str, choice: ColumnChoice) -> Non
             raise InvalidData(f"the target is never a feature, got {target!r} in {role!r}")
     if both := sorted(kept & set(choice.exclude)):
         raise InvalidData(f"a column can be kept or excluded, got both for {_listed(both)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What becomes of one column; `reason` says why it is left out, where it has no kind."""
+
+    kind: Kind | None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def _judge(column: pl.Series, choice: ColumnChoice, max_categories: int) -> _Verdict:

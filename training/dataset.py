@@ -83,15 +83,45 @@ def frame_tensors(schema: Schema, frame: pl.DataFrame, *, first_row: int = 0) ->
         InvalidRows: a cell of a numeric feature is no number, or is not finite as float32.
     """
     require_columns(frame, [feature.name for feature in schema.features], "each feature of the model")
-    x_num = _x_num(schema, frame, first_row)
+    x_num = frame_numbers(schema, frame, first_row=first_row)
     x_cat = np.empty((frame.height, len(schema.categorical)), dtype=object)
     unseen: dict[int, list[str]] = {}
     for j, feature in enumerate(schema.categorical):
-        column = spell_like(texts(frame[feature.name]), feature.categories).fill_null("")
+        column = feature_texts(feature, frame)
         x_cat[:, j] = column.to_numpy()
         for row in (~column.is_in(["", *feature.categories])).arg_true():
             unseen.setdefault(row, []).append(feature.name)
     return Tensors(x_num, x_cat, unseen)
+
+
+def frame_numbers(schema: Schema, frame: pl.DataFrame, *, first_row: int = 0) -> np.ndarray:
+    """The numeric features of a frame's rows: float32 `(n_rows, n_num)`, NaN where missing.
+
+    Raises:
+        InvalidRows: a cell is no number, or is not finite as float32.
+    """
+    names = [feature.name for feature in schema.numeric]
+    x_num = np.empty((frame.height, len(names)), dtype=np.float32)
+    wrong = np.empty(x_num.shape, dtype=bool)
+    for j, name in enumerate(names):
+        x_num[:, j], wrong[:, j] = numbers(frame[name])
+    if wrong.any():
+        raise _faults(names, wrong, frame, first_row)
+    return x_num
+
+
+def feature_texts(feature: CategoricalFeature, frame: pl.DataFrame) -> pl.Series:
+    """One feature of a frame's rows as pl.String, spelled as its categories are; the empty text where missing.
+
+    Raises:
+        InvalidData: the column holds what can be no text.
+    """
+    return spell_like(texts(frame[feature.name]), feature.categories).fill_null("")
+
+
+def shortest(value: np.floating) -> float:
+    """The number with the fewest digits that is `value` as float32: 7.7 rather than 7.699999809265137."""
+    return float(str(np.float32(value)))
 
 
 def _apportion(quotas: np.ndarray, *, least: int, most: np.ndarray) -> np.ndarray:
@@ -117,15 +147,10 @@ def _numeric_feature(name: str, column: pl.Series) -> NumericFeature:
     return NumericFeature(
         name=name,
         missing=len(present) < len(x),
-        minimum=_shortest(values.min()),
-        maximum=_shortest(values.max()),
-        quantiles=tuple(map(_shortest, quantiles)),
+        minimum=shortest(values.min()),
+        maximum=shortest(values.max()),
+        quantiles=tuple(map(shortest, quantiles)),
     )
-
-
-def _shortest(value: np.floating) -> float:
-    """The number with the fewest digits that is `value` as float32: 7.7 rather than 7.699999809265137."""
-    return float(str(np.float32(value)))
 
 
 def _categorical_feature(name: str, column: pl.Series, max_categories: int) -> CategoricalFeature:
@@ -133,17 +158,6 @@ def _categorical_feature(name: str, column: pl.Series, max_categories: int) -> C
     counts = spelled.drop_nulls().value_counts(name="count").sort(["count", "text"], descending=[True, False])
     categories = sorted(counts["text"].head(max_categories).to_list())
     return CategoricalFeature(name=name, missing=spelled.null_count() > 0, categories=tuple(categories))
-
-
-def _x_num(schema: Schema, frame: pl.DataFrame, first_row: int) -> np.ndarray:
-    names = [feature.name for feature in schema.numeric]
-    x_num = np.empty((frame.height, len(names)), dtype=np.float32)
-    wrong = np.empty(x_num.shape, dtype=bool)
-    for j, name in enumerate(names):
-        x_num[:, j], wrong[:, j] = numbers(frame[name])
-    if wrong.any():
-        raise _faults(names, wrong, frame, first_row)
-    return x_num
 
 
 def _faults(names: Sequence[str], wrong: np.ndarray, frame: pl.DataFrame, first_row: int) -> InvalidRows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +25,10 @@ from training.observer import Observer
 from training.parts import Part
 from training.preprocessing import Preprocessing
 from training.schedule import rows_per_batch
+from training.streamed.portions import stream_rows
+from training.streamed.rest import Rest
 from training.threads import threads_for
 from training.trace import trace_step
-
-CHUNK_ROWS = 8_192
-"""Rows that an ensemble answers at once: each takes n_members × width numbers a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,25 @@ class FittedNetwork:
 
 
 def fit_network(
-    preprocessing: Preprocessing, train: Part, valid: Part, n_classes: int, config: TrainingConfig, observer: Observer
+    preprocessing: Preprocessing,
+    train: Part,
+    valid: Part,
+    n_classes: int,
+    config: TrainingConfig,
+    observer: Observer,
+    rest: Rest | None = None,
 ) -> FittedNetwork:
-    """Fit and calibrate. The valid rows of an ensemble are those that its members leave out of the train rows."""
+    """Fit and calibrate. The valid rows of an ensemble are those that its members leave out of the train rows.
+
+    With `rest`, its rows are trained on, too.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     started = time.perf_counter()
     with torch.random.fork_rng(), threads_for(config, preprocessing.d_in, len(train.y)):
         torch.manual_seed(config.seed)
         network = build_network(preprocessing, n_classes, config).to(device)
-        weights = _class_weights(train.y, n_classes, device) if config.class_weights else None
+        counts = np.bincount(train.y, minlength=n_classes) + (rest.class_counts if rest else 0)
+        weights = _class_weights(counts, device) if config.class_weights else None
         criterion: Criterion
         if isinstance(network, Ensemble):
             criterion = MemberLoss(weight=weights)
@@ -67,9 +77,19 @@ def fit_network(
         if observer.wants_trace:
             size = rows_per_batch(config, len(train.y)) or len(train.y)
             observer.first_step(trace_step(network, criterion, config, samples.x[:size], samples.y[:size]))
-        fitted = fit(
-            network, criterion, samples, valid_samples, config, lambda record: observer.epoch(record, config.max_epochs)
-        )
+        with (
+            stream_rows(samples, rest, preprocessing, config.seed, observer.progress)
+            if rest
+            else nullcontext(samples) as rows
+        ):
+            fitted = fit(
+                network,
+                criterion,
+                rows,
+                valid_samples,
+                config,
+                lambda record: observer.epoch(record, config.max_epochs),
+            )
         seconds = time.perf_counter() - started
         observer.stage("calibrating")
         logits, y_valid = _left_out(network, valid_samples)
@@ -111,11 +131,10 @@ def logits_function(
     evaluation = Evaluation(network)
 
     def logits(tensors: Tensors) -> np.ndarray:
-        chunks = torch.from_numpy(preprocessing.transform(tensors)).to(device).split(CHUNK_ROWS)
-        answers = [evaluation.logits(chunk) for chunk in chunks]
+        answers = evaluation.logits(torch.from_numpy(preprocessing.transform(tensors)).to(device))
         if isinstance(network, Ensemble):
-            answers = [combine(answer) for answer in answers]
-        return (torch.cat(answers).cpu().numpy() / np.float32(temperature)).astype(np.float32)
+            answers = combine(answers)
+        return (answers.cpu().numpy() / np.float32(temperature)).astype(np.float32)
 
     return logits
 
@@ -125,10 +144,11 @@ def _tensors(preprocessing: Preprocessing, part: Part, device: torch.device) -> 
     return x, torch.from_numpy(part.y).to(device)
 
 
-def _class_weights(y: np.ndarray, n_classes: int, device: torch.device) -> torch.Tensor:
+def _class_weights(counts: np.ndarray, device: torch.device) -> torch.Tensor:
     """Rows ÷ (n_classes × rows of the class), float32 `(n_classes,)`: every class weighs the same in the loss."""
-    counts = np.maximum(np.bincount(y, minlength=n_classes), 1)  # the only row of a class may be a valid one
-    return torch.tensor(len(y) / (n_classes * counts), dtype=torch.float32, device=device)
+    n_rows = counts.sum()
+    counts = np.maximum(counts, 1)  # the only row of a class may be a valid one
+    return torch.tensor(n_rows / (len(counts) * counts), dtype=torch.float32, device=device)
 
 
 def _left_out(network: Network | Ensemble, valid: Samples) -> tuple[np.ndarray, np.ndarray]:

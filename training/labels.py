@@ -35,14 +35,11 @@ def read_labels(frame: pl.DataFrame, target: str) -> tuple[tuple[Label, ...], np
         InvalidData: there is no such column, it looks like quantities or ids, or it has fewer than two classes or a
             class with fewer than three rows.
     """
-    cells = _label_cells(frame, target)
+    cells = label_cells(frame, target)
     counts = cells.drop_nulls().rename("text").value_counts(name="rows")
     n_labelled, n_texts = len(cells) - cells.null_count(), len(counts)
     if n_texts > MAX_CLASSES or (n_texts > MANY_CLASSES and MIN_ROWS_PER_CLASS * n_texts > n_labelled):
-        raise InvalidData(
-            f"the target {target!r} must hold classes, got {n_texts} different values in {n_labelled} rows: "
-            f"it looks like a quantity or an id"
-        )
+        raise no_classes(target, n_texts, n_labelled)
     spellings = _label_of_each(counts["text"].to_list(), target)
     labels = tuple(sorted(set(spellings.values())))
     y = _indices(cells, {text: labels.index(label) for text, label in spellings.items()})
@@ -56,7 +53,7 @@ def label_indices(labels: Sequence[Label], frame: pl.DataFrame, target: str) -> 
     Raises:
         InvalidData: there is no such column, or it holds a label that the model does not know.
     """
-    cells = _label_cells(frame, target)
+    cells = label_cells(frame, target)
     index_of = {label: index for index, label in enumerate(labels)}
     known: dict[str, int] = {}
     for text in cells.drop_nulls().unique(maintain_order=True):
@@ -71,7 +68,20 @@ def label_indices(labels: Sequence[Label], frame: pl.DataFrame, target: str) -> 
     return _indices(cells, known)
 
 
-def _label_cells(frame: pl.DataFrame, target: str) -> pl.Series:
+def no_classes(target: str, n_texts: int, n_rows: int) -> InvalidData:
+    """The error of a target with so many different values in so many rows."""
+    return InvalidData(
+        f"the target {target!r} must hold classes, got {n_texts} different values in {n_rows} rows: "
+        f"it looks like a quantity or an id"
+    )
+
+
+def label_cells(frame: pl.DataFrame, target: str) -> pl.Series:
+    """The label column as pl.String, null where missing.
+
+    Raises:
+        InvalidData: there is no such column, or it holds what can be no label.
+    """
     require_columns(frame, [target], "the target")
     column = frame[target]
     if column.dtype.is_temporal() or column.dtype.is_nested():

@@ -6,7 +6,8 @@ taken; `stopping` decides when it is enough, `checks` catches what would go wron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Protocol
@@ -40,6 +41,23 @@ class Optimizer(Protocol):
         """Change the parameters by their gradients."""
 
 
+class TrainRows(Protocol):
+    """Rows to train on: in memory, or read anew for each epoch."""
+
+    @property
+    def portion_rows(self) -> Sequence[int]:
+        """How many rows each portion of an epoch has; every epoch has the same."""
+        ...
+
+    def class_counts(self, n_classes: int) -> Tensor:
+        """How many targets there are of each class, int64 `(n_classes,)`."""
+        ...
+
+    def portions(self) -> Iterator[Samples]:
+        """The rows of the next epoch, a portion at a time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Rows in memory, on the network's device.
@@ -57,6 +75,19 @@ class Samples:
 
     def __post_init__(self) -> None:
         check_samples(self.x, self.y)
+
+    @property
+    def portion_rows(self) -> tuple[int]:
+        """An epoch is one portion: all rows."""
+        return (len(self.y),)
+
+    def class_counts(self, n_classes: int) -> Tensor:
+        """How many targets there are of each class, int64 `(n_classes,)`."""
+        return torch.bincount(self.y[self.y >= 0], minlength=n_classes)
+
+    def portions(self) -> Iterator[Samples]:
+        """All rows at once."""
+        yield self
 
     def take(self, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """The rows of these numbers; for None all of them, without a copy."""
@@ -109,7 +140,7 @@ def accumulated_step(
 def fit(
     network: nn.Module,
     criterion: Criterion,
-    train: Samples,
+    train: TrainRows,
     valid: Samples,
     config: TrainingConfig,
     on_epoch: Callable[[EpochRecord], None] = lambda _record: None,
@@ -127,30 +158,32 @@ def fit(
     untrained = evaluation.logits(valid.x)
     check_logits(untrained)
     initial_loss = check_scalar(criterion(untrained, valid.y)).item()
-    shares = class_shares(train.y, n_classes=untrained.shape[-1])
-    batch_size = rows_per_batch(config, len(train.y))
+    counts = train.class_counts(untrained.shape[-1]).float()
+    shares = counts / counts.sum()
+    n_rows = sum(train.portion_rows)
+    batch_size = rows_per_batch(config, n_rows)
+    n_steps = sum(count_steps(n, batch_size, config.accumulation_steps) for n in train.portion_rows)
     rule = StopRule(
         patience=config.patience,
         initial_loss=initial_loss,
         guess_loss=criterion(shares.log().expand(untrained.shape), valid.y).item(),
-        full_batch=batch_size is None or batch_size >= len(train.y),
+        full_batch=batch_size is None or batch_size >= n_rows,
     )
     flat = FlatParameters(network)
     optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
-    schedule = Schedule(config, entropy=entropy_of(shares), rows_per_input=len(train.y) / train.x.shape[-1])
+    schedule = Schedule(config, entropy=entropy_of(shares), rows_per_input=n_rows / valid.x.shape[-1])
     shuffler = torch.Generator().manual_seed(config.seed)
     best = flat.snapshot()
     history: list[EpochRecord] = []
     stop_reason: StopReason | None = None
     network.train()
     while stop_reason is None and len(history) < config.max_epochs:
-        steps = plan_steps(len(train.y), batch_size, config.accumulation_steps, shuffler)
         losses: list[Tensor] = []
-        for batches in steps:
-            schedule.before_step(optimizer, len(steps))
-            is_last = schedule.is_over or len(losses) == len(steps) - 1
+        for samples, batches in _steps(train, batch_size, config.accumulation_steps, shuffler):
+            schedule.before_step(optimizer, n_steps)
+            is_last = schedule.is_over or len(losses) == n_steps - 1
             before = flat.vector.clone() if is_last else flat.vector
-            losses.append(_take_step(network, criterion, optimizer, train, batches))
+            losses.append(_take_step(network, criterion, optimizer, samples, batches))
             if is_last:
                 break
         record = EpochRecord(
@@ -179,12 +212,6 @@ def fit(
     return Fitted(tuple(history), stop_reason or "max_epochs", best_epoch, has_learnt=rule.has_learnt)
 
 
-def class_shares(y: Tensor, n_classes: int) -> Tensor:
-    """How often each class occurs, float32 `(n_classes,)`."""
-    counts = torch.bincount(y[y >= 0], minlength=n_classes).float()
-    return counts / counts.sum()
-
-
 def plan_steps(
     n_rows: int, batch_size: int | None, accumulation_steps: int, shuffler: torch.Generator
 ) -> list[list[Tensor | None]]:
@@ -199,6 +226,23 @@ def plan_steps(
     if len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return [batches[start : start + accumulation_steps] for start in range(0, len(batches), accumulation_steps)]
+
+
+def count_steps(n_rows: int, batch_size: int | None, accumulation_steps: int) -> int:
+    """How many steps `plan_steps` makes of so many rows."""
+    if batch_size is None or batch_size >= n_rows:
+        return 1
+    n_batches, n_left = divmod(n_rows - 1, batch_size)  # of n_left + 1 rows is the last one
+    return math.ceil((n_batches + (n_left > 0)) / accumulation_steps)
+
+
+def _steps(
+    train: TrainRows, batch_size: int | None, accumulation_steps: int, shuffler: torch.Generator
+) -> Iterator[tuple[Samples, list[Tensor | None]]]:
+    """The steps of the next epoch: for each the rows in memory, and which of them its batches are."""
+    for samples in train.portions():
+        for batches in plan_steps(len(samples.y), batch_size, accumulation_steps, shuffler):
+            yield samples, batches
 
 
 def _take_step(

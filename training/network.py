@@ -17,9 +17,8 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "gelu": nn.GELU,
 }
 
-EVALUATED_ROWS = 2_048
-"""Rows evaluated at once: a hidden layer's values then stay in the processor's cache, which takes half the time of
-writing those of 40,000 rows to memory."""
+MOST_ROWS, MOST_NUMBERS = 1 << 11, 1 << 18
+"""That are evaluated at once: in an ensemble a row takes n_members × width numbers a layer, and a number many waves."""
 
 
 class Network(nn.Module):
@@ -79,13 +78,16 @@ class Evaluation:
             module["training"] = False
         try:
             with torch.inference_mode():
-                if x.shape[-2] <= EVALUATED_ROWS:
-                    logits: Tensor = self._network(x)
-                    return logits
-                return torch.cat([self._network(rows) for rows in x.split(EVALUATED_ROWS, dim=-2)], dim=-2)
+                n_rows = rows_at_once(x.numel() // x.shape[-2])
+                return torch.cat([self._network(chunk) for chunk in x.split(n_rows, dim=-2)], dim=-2)
         finally:
             for module, mode in zip(self._modules, modes, strict=True):
                 module["training"] = mode
+
+
+def rows_at_once(n_numbers: int) -> int:
+    """How many rows of so many numbers to evaluate at once, so that memory is bounded."""
+    return min(MOST_ROWS, max(MOST_NUMBERS // max(n_numbers, 1), 1))
 
 
 def predict_logits(network: nn.Module, x: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ class Observer:
     def stage(self, name: str) -> None:
         """A stage begins: preparing, fitting, calibrating, exporting, evaluating."""
 
+    def progress(self, share: float) -> None:
+        """So much of a long table was read, or of a long epoch trained on, from 0 to 1."""
+
     def epoch(self, record: EpochRecord, max_epochs: int) -> None:
         """An epoch is over."""
 

@@ -13,6 +13,7 @@ from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
 from contract.schema import Schema
 from contract.tensors import Tensors
 from training.calibration import softmax
+from training.network import rows_at_once
 
 TOLERANCE = 1e-5
 """Largest allowed difference of a logit, times max(1, the row's largest |logit|). Two engines sum the same float32
@@ -34,7 +35,10 @@ def open_session(model: bytes) -> ort.InferenceSession:
 
 def run_session(session: ort.InferenceSession, tensors: Tensors) -> Answers:
     """The outputs by name."""
-    return dict(zip(OUTPUTS, session.run(list(OUTPUTS), tensors.feed()), strict=True))
+    n_rows = rows_at_once(tensors.x_num.shape[1] + tensors.x_cat.shape[1])
+    starts = range(0, max(tensors.n_samples, 1), n_rows)
+    chunks = [session.run(list(OUTPUTS), _take(tensors, slice(at, at + n_rows)).feed()) for at in starts]
+    return {name: np.concatenate(parts) for name, parts in zip(OUTPUTS, zip(*chunks, strict=True), strict=True)}
 
 
 def check_parity(

@@ -19,6 +19,7 @@ from training.observer import Observer
 from training.parity import check_parity, open_session
 from training.parts import Part
 from training.preprocessing import fit_preprocessing
+from training.streamed.rest import Rest
 from training.thresholds import find_thresholds
 
 NO_ROWS = np.empty(0, np.int64)
@@ -39,11 +40,18 @@ class CheckedModel:
 
 
 def fit_model(
-    schema: Schema, train: Part, valid: Part, checked: Tensors, config: TrainingConfig, observer: Observer
+    schema: Schema,
+    train: Part,
+    valid: Part,
+    checked: Tensors,
+    config: TrainingConfig,
+    observer: Observer,
+    rest: Rest | None = None,
 ) -> CheckedModel:
     """Fit on the train rows, export, and compare the file with torch on the rows `checked`.
 
-    The valid rows of an ensemble are those that its members leave out of the train rows; `valid` is empty then.
+    The valid rows of an ensemble are those that its members leave out of the train rows; `valid` is empty then. With
+    `rest`, its rows are trained on, too.
 
     Raises:
         TrainingDiverged: the loss grew without bound.
@@ -53,7 +61,7 @@ def fit_model(
     preprocessing = fit_preprocessing(schema, train.tensors, standardize=config.standardize, thresholds=thresholds)
 
     observer.stage("fitting")
-    fit = fit_network(preprocessing, train, valid, len(schema.labels), config, observer)
+    fit = fit_network(preprocessing, train, valid, len(schema.labels), config, observer, rest)
     temperature = fit.calibration.temperature if fit.calibration else 1.0
 
     observer.stage("exporting")

@@ -11,6 +11,7 @@ wild values do not move, and then smoothly held within ±3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ SMOOTH_LIMIT = np.float32(3)
 """x becomes x ÷ √(1 + (x ÷ 3)²): almost itself near 0, never beyond ±3."""
 CLIP = np.float32(1e4)
 """Before that, where squares still fit float32: ±1e4 and everything beyond it end at ±3."""
+UNKNOWN = -1
+"""The slot of a text that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,26 @@ class Preprocessing:
 
     def transform(self, tensors: Tensors) -> np.ndarray:
         """The network's inputs, float32 `(n_samples, d_in)`."""
-        missing = np.isnan(tensors.x_num)
-        numbers = np.where(missing, self.fill, tensors.x_num)
+        codes = [
+            np.array([slots.get(text, UNKNOWN) for text in column], dtype=np.int64)
+            for column, slots in zip(tensors.x_cat.T, self.slots, strict=True)
+        ]
+        return self.assemble(tensors.x_num, codes)
+
+    def assemble(self, x_num: np.ndarray, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """The same of numbers and, for each categorical feature, its texts' slots: int64, `UNKNOWN` for none."""
+        missing = np.isnan(x_num)
+        numbers = np.where(missing, self.fill, x_num)
         if self.standardize:
             with np.errstate(over="ignore"):
                 numbers = np.clip((numbers - self.shift) * self.inverse_scale, -CLIP, CLIP)
             numbers /= np.sqrt(np.float32(1) + np.square(numbers / SMOOTH_LIMIT))
-        one_hot = np.zeros((tensors.n_samples, self.d_categorical), np.float32)
-        for column, slots, offset in zip(tensors.x_cat.T, self.slots, self.offsets, strict=True):
-            codes = np.array([slots.get(text, -1) for text in column], dtype=np.int64)
-            known = np.flatnonzero(codes >= 0)
-            one_hot[known, offset + codes[known]] = 1
+        one_hot = np.zeros((len(x_num), self.d_categorical), np.float32)
+        for column, offset in zip(codes, self.offsets, strict=True):
+            known = np.flatnonzero(column >= 0)
+            one_hot[known, offset + column[known]] = 1
         indicators = missing[:, self.indicators].astype(np.float32)
-        above = (tensors.x_num[:, self.thresholds.columns] > self.thresholds.values).astype(np.float32)
+        above = (x_num[:, self.thresholds.columns] > self.thresholds.values).astype(np.float32)
         return np.concatenate([numbers.astype(np.float32), indicators, above, one_hot], axis=1)
 
 

@@ -23,6 +23,7 @@ from training.observer import Observer
 from training.parity import make_probe, run_session
 from training.parts import HeldOut, Parts, make_parts
 from training.pipeline import fit_model
+from training.streamed.rest import Rest
 from training.table import Table
 
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "polars", "scikit-learn")
@@ -60,9 +61,26 @@ def train_model(
     observer.stage("preparing")
     columns = choose_columns(table.frame, target, choice, config.max_categories)
     parts = make_parts(table.frame, target, columns, config, held_out)
+    return train_parts(parts, data_facts(table, columns, parts), config, choice, observer)
+
+
+def train_parts(
+    parts: Parts,
+    data: DataFacts,
+    config: TrainingConfig,
+    choice: ColumnChoice,
+    observer: Observer,
+    rest: Rest | None = None,
+) -> TrainedModel:
+    """The pipeline from the parts on; with `rest`, its rows are trained on, too.
+
+    Raises:
+        TrainingDiverged: the loss grew without bound.
+        ParityError: the exported graph does not compute what torch computes.
+    """
     schema, train, valid, test = parts.schema, parts.train, parts.valid, parts.test
     given = given_rule(config, schema.labels)
-    checked = fit_model(schema, train, valid, test.tensors, config, observer)
+    checked = fit_model(schema, train, valid, test.tensors, config, observer, rest)
     fit, fitted = checked.fit, checked.fit.fitted
     conformal = calibrate_sets(checked.session, parts.conformal)
     chosen = choose_rule(config, given, fit.left_out)
@@ -74,7 +92,7 @@ def train_model(
     report = Report(
         config=config.to_json(),
         columns=choice,
-        data=_data_facts(table, columns, parts),
+        data=data,
         training=Training(
             stop_reason=fitted.stop_reason,
             n_epochs=len(fitted.history),
@@ -107,7 +125,8 @@ def _warnings(fitted: Fitted, config: TrainingConfig) -> tuple[str, ...]:
     )
 
 
-def _data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
+def data_facts(table: Table, columns: Columns, parts: Parts) -> DataFacts:
+    """What the card says of a table."""
     train, valid, test, conformal = (len(part.y) for part in (parts.train, parts.valid, parts.test, parts.conformal))
     y, schema = parts.y, parts.schema
     return DataFacts(

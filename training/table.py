@@ -40,6 +40,11 @@ class Table:
     target: str | None
     warnings: tuple[str, ...]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self.frame.columns)
+
 
 def read_table(data: str) -> Table:
     """The table that `data` names: a built-in's name, or the path of a file with one of the known suffixes.
@@ -58,7 +63,7 @@ def read_table(data: str) -> Table:
         file.seek(0)
         is_text = suffix in TEXT_SUFFIXES
         frame, warnings = TextTable(file, data).frame() if is_text else _read_binary(file, data, suffix)
-    return Table(frame=frame, source=_printable(path.name), sha256=sha256, target=None, warnings=tuple(warnings))
+    return Table(frame=frame, source=source_name(data), sha256=sha256, target=None, warnings=tuple(warnings))
 
 
 @contextmanager
@@ -78,17 +83,20 @@ def open_rows(data: str) -> Iterator[Rows]:
         yield TextTable(file, data) if suffix in TEXT_SUFFIXES else _open_binary(file, data, suffix)
 
 
+def source_name(data: str) -> str:
+    """A file's name without its folder, as text that can be written anywhere: the card holds it.
+
+    Bytes that are not UTF-8 are replaced.
+    """
+    return os.fsencode(Path(data).name).decode("utf-8", "replace")
+
+
 def _suffix(path: Path, data: str) -> str:
     suffix = path.suffix.lower()
     if suffix not in TEXT_SUFFIXES + BINARY_SUFFIXES:
         known = f"{', '.join(BUILTINS)}, or a file ending in {', '.join(TEXT_SUFFIXES + BINARY_SUFFIXES)}"
         raise InvalidData(f"a table must be one of {known}; got {data!r}")
     return suffix
-
-
-def _printable(name: str) -> str:
-    """A file's name as text that can be written anywhere: the card holds it. Bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _open(path: Path, data: str) -> io.FileIO:

@@ -25,8 +25,8 @@ class TextTable:
         self._file = file
         self._name = name
         self._facts = check_text(file, name)
-        self._delimiter = read_delimiter(file)
-        self._header = read_header(file, self._delimiter, name)
+        self.delimiter = read_delimiter(file)
+        self._header = read_header(file, self.delimiter, name)
         self.columns = self._header.columns
         self.warnings = self._header.warnings
 
@@ -55,11 +55,11 @@ class TextTable:
         return (Batch(with_points(batch.frame, columns), batch.share) for batch in read)
 
     def _may_have_decimal_commas(self) -> bool:
-        return self._delimiter != "," and self._facts.has_comma
+        return self.delimiter != "," and self._facts.has_comma
 
     def _batches(self, wanted: Wanted) -> Iterator[Batch]:
         self._file.seek(self._header.n_bytes)
-        layout = Layout(self._name, self._delimiter, self.columns, wanted)
+        layout = Layout(self._name, self.delimiter, self.columns, wanted)
         is_empty = True
         for frame in RowReader(layout, read_blocks(self._file), self._header.n_lines).frames():
             is_empty = False

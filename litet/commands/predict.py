@@ -72,10 +72,10 @@ def command(
     if as_json and output is None:
         raise click.UsageError("--json prints one object to standard output, so the answers need --output")
     with needs_extra("tables"):
-        from litet.ahead import WriteBehind
         from litet.answer_files import WRITERS
         from litet.progress import open_bar
         from litet.scoring import read_version, score_rows
+        from litet.write_behind import WriteBehind
         from service.formats.query import WantedSets
         from service.predictor import Predictor
         from training.table import open_rows

@@ -14,6 +14,7 @@ from contract.publishing import Publisher
 from litet.extras import needs_extra
 from litet.options import config_options, given, json_option, models_option
 from litet.rendering import card_lines
+from litet.sizes import ByteSize
 
 
 @click.command(name="train", context_settings={"show_default": False})
@@ -29,6 +30,12 @@ from litet.rendering import card_lines
 )
 @click.option("--categorical", multiple=True, metavar="COLUMN", help="Treat numbers as categories. May be repeated.")
 @click.option("--promote/--no-promote", default=True, help="Let the new version serve at once. [default: promote]")
+@click.option(
+    "--max-memory",
+    "max_memory_bytes",
+    type=ByteSize(),
+    help="Memory that the run may take, such as 2GB; a larger table is streamed. [default: 70 % of what is available]",
+)
 @click.option("--trace", is_flag=True, help="Print the first training step in full.")
 @models_option()
 @json_option()
@@ -42,6 +49,7 @@ def command(
     include: tuple[str, ...],
     categorical: tuple[str, ...],
     promote: bool,
+    max_memory_bytes: int | None,
     trace: bool,
     models: Path,
     as_json: bool,
@@ -50,7 +58,7 @@ def command(
     """Train on DATA and publish the model.
 
     DATA is a .csv, .tsv, .txt, .parquet, .arrow or .feather file, or a built-in table: iris, wine, breast_cancer or
-    digits.
+    digits. A Parquet or Arrow file may be larger than memory.
     """
     if trace and as_json:
         raise click.UsageError("--trace prints text and --json prints one object: choose one")
@@ -59,14 +67,18 @@ def command(
     with needs_extra("train"):
         from litet.reporting import open_observer
         from training.run import train_model
-        from training.table import read_table
-    table = read_table(data)
-    target = target or table.target
-    if target is None:
-        raise InvalidData(f"--target must name the column to predict, one of: {', '.join(table.frame.columns)}")
+        from training.streamed.run import train_streamed
+        from training.streamed.table import StreamedTable, open_table
     choice = ColumnChoice(include=include, exclude=exclude, categorical=categorical)
-    with open_observer(trace=trace, quiet=as_json) as observer:
-        trained = train_model(table, target, config, choice, observer)
+    with open_table(data, config.max_categories, max_memory_bytes) as table:
+        target = target or table.target
+        if target is None:
+            raise InvalidData(f"--target must name the column to predict, one of: {', '.join(table.columns)}")
+        with open_observer(trace=trace, quiet=as_json) as observer:
+            if isinstance(table, StreamedTable):
+                trained = train_streamed(table, target, config, choice, observer)
+            else:
+                trained = train_model(table, target, config, choice, observer)
     publisher = Publisher(models)
     card = publisher.publish(name, trained.model, trained.report)
     if promote:

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from litet import ahead, scoring
-from litet.ahead import WriteBehind, read_ahead
+from litet import scoring, write_behind
 from litet.answer_files import write_csv, write_parquet, written_aside
+from litet.write_behind import WriteBehind
 from training import binary_rows, csv_text
 
 HEADER = "wing,tail,place\n"
@@ -211,18 +211,6 @@ def test_a_summary_is_one_json_object(litet, models, tmp_path):
     assert litet("predict", "birds", rows, "--models", models, "--json").exit_code == 2
 
 
-def test_reading_ahead_raises_an_error_in_its_turn():
-    def items():
-        yield 1
-        yield 2
-        raise ValueError("no more")
-
-    seen = []
-    with pytest.raises(ValueError, match="no more"):
-        seen.extend(read_ahead(items()))
-    assert list(read_ahead(iter("abc"))) == ["a", "b", "c"]
-
-
 def put_all(write, items):
     with WriteBehind(write) as writer:
         for item in items:
@@ -241,7 +229,7 @@ def test_an_error_of_the_writer_reaches_who_puts():
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
-        put_all(write, range(10 * ahead.MAX_WAITING))
+        put_all(write, range(10 * write_behind.MAX_WAITING))
     assert not own_threads()
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from contract.repository import Repository
@@ -186,3 +187,26 @@ def test_on_a_terminal_progress_is_a_bar(table, tmp_path):
     assert process.returncode == 0
     assert b"epoch 3/3" in written
     assert b"\x1b[" in written
+
+
+def test_a_parquet_larger_than_the_memory_is_streamed(litet, table, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.streamed.memory.COPIES", 300_000)
+    monkeypatch.setattr("training.streamed.memory.MIN_SAMPLE_ROWS", 1)
+    monkeypatch.setattr("training.streamed.scan.ROWS_OF_EACH_LABEL", 10)
+    monkeypatch.setattr("training.streamed.table.MOST_PER_BYTE", 10_000_000)
+    pl.read_csv(table).write_parquet(tmp_path / "birds.parquet")
+    arguments = ("train", tmp_path / "birds.parquet", "--models", tmp_path, "--max-memory", "1GB")
+    assert "must name the column to predict, one of: wing, tail, place, bird" in litet(*arguments).err
+    outcome = litet(*arguments, "--target", "bird", *QUICK)
+    assert outcome.exit_code == 0
+    assert "of 60 rows decided on columns" in outcome.out
+    assert "birds.parquet: 60 rows, 4 columns" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("size", "message"), [("2", "expected a number with MB, GB"), ("3MB", "must have at least 1GB of memory, got")]
+)
+def test_memory_that_makes_no_sense_is_refused(litet, size, message):
+    outcome = litet("train", "iris", "--max-memory", size)
+    assert outcome.exit_code == 2
+    assert message in outcome.err

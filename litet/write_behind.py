@@ -1,11 +1,10 @@
-"""Work that goes on while the caller is busy: the next item is made, the last one written, in a thread of its own."""
+"""Writing that goes on while the caller is busy, in a thread of its own."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -13,18 +12,6 @@ T = TypeVar("T")
 
 MAX_WAITING = 2
 """Items that may wait to be written: enough to bridge a hesitation, few enough to take no memory."""
-
-
-def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """The items; while the caller has one, the next is made in another thread. Errors are raised when their turn comes.
-
-    Whoever stops early closes this iterator, which waits for the item that is being made.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 class WriteBehind(Generic[T]):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contract.config import Activation
+from training.rows_at_once import rows_at_once
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -16,9 +17,6 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "gelu": nn.GELU,
 }
-
-MOST_ROWS, MOST_NUMBERS = 1 << 11, 1 << 18
-"""That are evaluated at once: in an ensemble a row takes n_members × width numbers a layer, and a number many waves."""
 
 
 class Network(nn.Module):
@@ -83,11 +81,6 @@ class Evaluation:
         finally:
             for module, mode in zip(self._modules, modes, strict=True):
                 module["training"] = mode
-
-
-def rows_at_once(n_numbers: int) -> int:
-    """How many rows of so many numbers to evaluate at once, so that memory is bounded."""
-    return min(MOST_ROWS, max(MOST_NUMBERS // max(n_numbers, 1), 1))
 
 
 def predict_logits(network: nn.Module, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from contract.model_file import CLASS_INDEX, LOGITS, OUTPUTS, PROBABILITIES
 from contract.schema import Schema
 from contract.tensors import Tensors
 from training.calibration import softmax
-from training.network import rows_at_once
+from training.rows_at_once import rows_at_once
 
 TOLERANCE = 1e-5
 """Largest allowed difference of a logit, times max(1, the row's largest |logit|). Two engines sum the same float32

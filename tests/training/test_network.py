@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from training.ensemble import Ensemble
-from training.network import EVALUATED_ROWS, Network, predict_logits
+from training.network import Network, predict_logits
+from training.rows_at_once import MOST_ROWS
 
-N_ROWS = 2 * EVALUATED_ROWS + 1
+N_ROWS = 2 * MOST_ROWS + 1
 
 
 def network():
@@ -36,4 +37,4 @@ def test_no_more_rows_are_evaluated_at_once_than_the_cache_holds():
             return super().forward(x)
 
     predict_logits(Watched(3, [4], 2, activation="relu"), torch.randn(N_ROWS, 3))
-    assert sizes == [EVALUATED_ROWS, EVALUATED_ROWS, 1]
+    assert sizes == [MOST_ROWS, MOST_ROWS, 1]

@@ -54,9 +54,11 @@ class Streamed:
 
 
 def train_numbers(frame, streamed):
-    """The rows that are to be trained on: those with a label that are not tested on."""
+    """The rows that are to be trained on: those with a label that neither test nor calibrate sets."""
     labelled = set(frame.filter(pl.col("bird").is_not_null())["number"].to_list())
-    return sorted(labelled - set(streamed.parts.test.tensors.x_num[:, streamed.number].tolist()))
+    for part in (streamed.parts.test, streamed.parts.conformal):
+        labelled -= set(part.tensors.x_num[:, streamed.number].tolist())
+    return sorted(labelled)
 
 
 def with_holes(frame):

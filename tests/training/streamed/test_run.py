@@ -71,7 +71,7 @@ def test_the_card_tells_of_the_whole_table_and_of_the_sample(stream):
     trained = train_streamed(stream(frame), "bird", make_config(**QUICK, max_epochs=1))
     data, rows = trained.report.data, trained.report.data.rows
     assert (data.n_rows, data.n_columns, rows.dropped) == (3_000, 5, 10)
-    assert rows.train + rows.valid + rows.test == 2_990
+    assert rows.train + rows.valid + rows.test + rows.conformal == 2_990
     assert dict(zip(trained.schema.labels, data.class_counts, strict=True)) == {
         label: (frame["bird"] == label).sum() for label in ("crow", "owl")
     }

@@ -27,7 +27,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hidden_sizes: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
         Meta(max_length=16, description="Width of each hidden layer, such as 64,64; empty for a linear model."),
-    ] = (128, 128)
+    ] = (96, 96)
     activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "gelu"
     n_members: Annotated[
         int, Meta(ge=1, le=64, description="Networks trained side by side, whose probabilities are averaged.")
@@ -66,7 +66,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ScheduleName,
         Meta(
             description="'adaptive': the step size falls to zero, the sooner and with the more weight decay, the less "
-            "is explained, and with more decay where inputs are many for the rows; 'constant': neither changes."
+            "is explained, and with more decay where rows are few; 'constant': neither changes."
         ),
     ] = "adaptive"
     time_budget_s: Annotated[

@@ -79,18 +79,33 @@ def _with_flags(graph: Graph, preprocessing: Preprocessing, scaled: str, missing
 
 
 def _codes(graph: Graph, preprocessing: Preprocessing) -> str:
-    columns = graph.split(X_CAT, len(preprocessing.slots))
+    """All columns at once: a number for each text, whatever its column, then a code for each number in its column.
+
+    An encoder for each column, and a node to split them, took a fifth of the time of a model with fifteen of them.
+    """
     unknown = preprocessing.d_categorical
-    codes = [
-        graph.add(
-            "LabelEncoder",
-            column,
-            domain=ML_DOMAIN,
-            # A feature without a single category in the train rows: the operator wants a key all the same.
-            keys_strings=list(slots) or [""],
-            values_int64s=[offset + slot for slot in slots.values()] or [unknown],
-            default_int64=unknown,
-        )
-        for column, slots, offset in zip(columns, preprocessing.slots, preprocessing.offsets, strict=True)
-    ]
-    return codes[0] if len(codes) == 1 else graph.add("Concat", *codes, axis=1)
+    texts = sorted({text for slots in preprocessing.slots for text in slots})
+    numbers = {text: number for number, text in enumerate(texts)}
+    starts = np.arange(len(preprocessing.slots)) * (len(texts) + 1)
+    codes = {
+        int(start) + numbers[text]: offset + slot
+        for slots, offset, start in zip(preprocessing.slots, preprocessing.offsets, starts, strict=True)
+        for text, slot in slots.items()
+    }
+    # Features without a single category in the train rows: the operators want a key all the same.
+    numbered = graph.add(
+        "LabelEncoder",
+        X_CAT,
+        domain=ML_DOMAIN,
+        keys_strings=texts or [""],
+        values_int64s=list(numbers.values()) or [len(texts)],
+        default_int64=len(texts),
+    )
+    return graph.add(
+        "LabelEncoder",
+        graph.add("Add", numbered, graph.integers(*starts.tolist())),
+        domain=ML_DOMAIN,
+        keys_int64s=list(codes) or [-1],
+        values_int64s=list(codes.values()) or [unknown],
+        default_int64=unknown,
+    )

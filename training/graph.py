@@ -43,14 +43,6 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, domain=domain, **attributes))
         return name
 
-    def split(self, value: str, n_columns: int) -> list[str]:
-        """The columns of a tensor, each `(n_samples, 1)`."""
-        if n_columns == 1:
-            return [value]
-        names = [f"{value}_{column}" for column in range(n_columns)]
-        self._nodes.append(helper.make_node("Split", [value], names, name=f"split_{value}", axis=1))
-        return names
-
     def serialize(self, schema: Schema) -> bytes:
         """The checked model's bytes."""
         inputs = [

@@ -171,7 +171,7 @@ def fit(
     )
     flat = FlatParameters(network)
     optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
-    schedule = Schedule(config, entropy=entropy_of(shares), rows_per_input=n_rows / valid.x.shape[-1])
+    schedule = Schedule(config, entropy=entropy_of(shares), n_rows=n_rows)
     shuffler = torch.Generator().manual_seed(config.seed)
     best = flat.snapshot()
     history: list[EpochRecord] = []

@@ -2,9 +2,8 @@
 
 The step size warms up, then falls to zero along a cosine. Where the valid loss is a large share of the classes'
 entropy, much is noise: the cosine is short and the weights are shrunk with force, or the network would learn the noise.
-Where little is left, there is much to gain from going on. Where inputs are many for the rows, the weights are shrunk
-with more force, too. One rule for all tables instead of a search on each; what it gains over fixed values is in
-docs/experiments.md.
+Where little is left, there is much to gain from going on. Where rows are few, the weights are shrunk with more force,
+too. One rule for all tables instead of a search on each; what it gains over fixed values is in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ WARM_UP_STEPS = 20
 FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 32, 256
 BATCHES_PER_EPOCH = 32
 """Of a table too small for batches of 256."""
-ROWS_PER_INPUT = 250
-"""Where there are fewer rows for each of the network's inputs, weight decay is larger in proportion."""
+MANY_ROWS = 12_000
+"""Where there are fewer, weight decay is larger in proportion."""
 MOST_DECAY = 3.0
 """Times the config's."""
 
@@ -43,7 +42,7 @@ class Adjustable(Protocol):
 class Schedule:
     """Sets lr and weight decay before each step; with schedule `constant` it leaves them as they are.
 
-    `rows_per_input` are the train rows ÷ the network's inputs.
+    `n_rows` are those of an epoch, `entropy` that of the classes' shares.
     """
 
     def __init__(
@@ -51,11 +50,11 @@ class Schedule:
         config: TrainingConfig,
         *,
         entropy: float,
-        rows_per_input: float,
+        n_rows: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._entropy = config, entropy
-        self._weight_decay = config.weight_decay * min(max(ROWS_PER_INPUT / rows_per_input, 1.0), MOST_DECAY)
+        self._weight_decay = config.weight_decay * min(max(MANY_ROWS / n_rows, 1.0), MOST_DECAY)
         self._clock, self._started = clock, clock()
         self._n_steps = 0
         self._progress = 0.0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from contract.config import make_config
-from training.schedule import FEWEST_STEPS, MOST_DECAY, ROWS_PER_INPUT, Schedule, entropy_of, rows_per_batch
+from training.schedule import FEWEST_STEPS, MANY_ROWS, MOST_DECAY, Schedule, entropy_of, rows_per_batch
 
 
 class Steps:
@@ -29,7 +29,7 @@ def run(schedule, steps, steps_per_epoch=100, losses=()):
 
 def test_the_step_size_warms_up_and_falls_to_zero():
     steps = Steps()
-    run(Schedule(make_config(lr=0.5), entropy=1.0, rows_per_input=ROWS_PER_INPUT), steps)
+    run(Schedule(make_config(lr=0.5), entropy=1.0, n_rows=MANY_ROWS), steps)
     top = steps.lr.index(max(steps.lr))
     assert 0 < top < 50
     assert steps.lr[:top] == sorted(steps.lr[:top])
@@ -40,8 +40,8 @@ def test_the_step_size_warms_up_and_falls_to_zero():
 
 def test_what_nothing_explains_ends_sooner_and_is_held_back_more():
     noisy, clear = Steps(), Steps()
-    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, rows_per_input=ROWS_PER_INPUT), noisy, losses=[1.0])
-    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, rows_per_input=ROWS_PER_INPUT), clear, losses=[0.1])
+    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), noisy, losses=[1.0])
+    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), clear, losses=[0.1])
     assert len(noisy.lr) == 1200
     assert len(clear.lr) > 2.5 * len(noisy.lr)
     assert noisy.weight_decay[-1] == 0.8
@@ -49,37 +49,37 @@ def test_what_nothing_explains_ends_sooner_and_is_held_back_more():
 
 
 @pytest.mark.parametrize(
-    ("rows_per_input", "factor"),
-    [(ROWS_PER_INPUT * 10, 1), (ROWS_PER_INPUT / 2, 2), (ROWS_PER_INPUT / 100, MOST_DECAY)],
+    ("n_rows", "factor"),
+    [(MANY_ROWS * 10, 1), (MANY_ROWS // 2, 2), (MANY_ROWS // 100, MOST_DECAY)],
 )
-def test_many_inputs_for_the_rows_are_held_back_more_up_to_a_limit(rows_per_input, factor):
+def test_with_few_rows_weights_are_held_back_more_up_to_a_limit(n_rows, factor):
     steps = Steps()
-    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, rows_per_input=rows_per_input), steps)
+    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=n_rows), steps)
     assert steps.weight_decay == pytest.approx([0.8 * factor] * len(steps.weight_decay))
 
 
 def test_small_tables_get_more_epochs():
     steps = Steps()
-    run(Schedule(make_config(), entropy=1.0, rows_per_input=ROWS_PER_INPUT), steps, steps_per_epoch=5)
+    run(Schedule(make_config(), entropy=1.0, n_rows=MANY_ROWS), steps, steps_per_epoch=5)
     assert len(steps.lr) == FEWEST_STEPS
 
 
 def test_the_step_size_has_fallen_when_the_last_epoch_is_over():
     steps = Steps()
-    run(Schedule(make_config(max_epochs=3), entropy=1.0, rows_per_input=ROWS_PER_INPUT), steps)
+    run(Schedule(make_config(max_epochs=3), entropy=1.0, n_rows=MANY_ROWS), steps)
     assert len(steps.lr) == 300
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_explains_nothing(loss):
-    schedule = Schedule(make_config(), entropy=1.0, rows_per_input=ROWS_PER_INPUT)
+    schedule = Schedule(make_config(), entropy=1.0, n_rows=MANY_ROWS)
     schedule.after_epoch(loss)
     assert schedule.unexplained == 1.0
 
 
 def test_a_constant_schedule_leaves_the_optimizer_alone_and_never_ends():
     steps = Steps()
-    schedule = Schedule(make_config(schedule="constant"), entropy=1.0, rows_per_input=ROWS_PER_INPUT)
+    schedule = Schedule(make_config(schedule="constant"), entropy=1.0, n_rows=MANY_ROWS)
     for _ in range(5_000):
         schedule.before_step(steps, 1)
     assert not steps.lr
@@ -89,9 +89,7 @@ def test_a_constant_schedule_leaves_the_optimizer_alone_and_never_ends():
 @pytest.mark.parametrize("name", ["adaptive", "constant"])
 def test_a_time_budget_ends_both_schedules(name):
     now = 0.0
-    schedule = Schedule(
-        make_config(schedule=name, time_budget_s=10), entropy=1.0, rows_per_input=ROWS_PER_INPUT, clock=lambda: now
-    )
+    schedule = Schedule(make_config(schedule=name, time_budget_s=10), entropy=1.0, n_rows=MANY_ROWS, clock=lambda: now)
     steps = Steps()
     while not schedule.is_over:
         schedule.before_step(steps, 100)

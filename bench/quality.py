@@ -29,6 +29,7 @@ LITET = "litet"
 PEERS = ("LightGBM", "XGBoost", "CatBoost", "logistic regression", "sklearn MLP", "RealMLP-TD")
 ANCHORS = ("RealMLP-TD, 8 members", "TabM-D")
 KEPT = RESULTS / "rivals"
+TIMES = ("seconds", "us_per_row")
 
 
 def main() -> None:
@@ -62,7 +63,9 @@ def measure(split: Split, peers: Sequence[str], n_seeds: int, options: Sequence[
             answers = ours(split, seed, options) if model == LITET else kept(model, split, seed)
             one = score(answers["probabilities"], y)
             of_seeds.append(one | {name: float(answers[name]) for name in ("seconds", "n_bytes", "us_per_row")})
-        figures[model] = Scores(**{name: fmean(one[name] for one in of_seeds) for name in of_seeds[0]})
+        means = {name: fmean(one[name] for one in of_seeds) for name in of_seeds[0]}
+        # Others who use the machine only ever add to a time.
+        figures[model] = Scores(**means | {name: min(one[name] for one in of_seeds) for name in TIMES})
     return figures
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from contract.errors import InvalidConfig
 
-Activation = Literal["relu", "silu", "selu", "tanh", "gelu"]
+Activation = Literal["relu", "silu", "silu-relu", "selu", "tanh", "gelu"]
 ScheduleName = Literal["adaptive", "constant"]
 DecisionName = Literal["argmax", "costs", "f1", "balanced_accuracy"]
 PresetName = Literal["default", "reference"]
@@ -28,7 +28,10 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         tuple[Annotated[int, Meta(ge=1, le=4096)], ...],
         Meta(max_length=16, description="Width of each hidden layer, such as 64,64; empty for a linear model."),
     ] = (96, 96)
-    activation: Annotated[Activation, Meta(description="Nonlinearity after each hidden layer.")] = "gelu"
+    activation: Annotated[
+        Activation,
+        Meta(description="Nonlinearity after each hidden layer; 'silu-relu': SiLU after the first, ReLU after others."),
+    ] = "silu-relu"
     n_members: Annotated[
         int, Meta(ge=1, le=64, description="Networks trained side by side, whose probabilities are averaged.")
     ] = 8

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from contract.config import Activation
 from training.losses import cross_entropy
-from training.network import ACTIVATIONS
+from training.network import nonlinearity
 
 SIGMA = 0.1
 """Deviation of the first frequencies, in waves per unit of a scaled number."""
@@ -136,8 +136,8 @@ class Ensemble(nn.Module):
         self.first_of_waves = SharedLinear(n_members, fan_in - d_in, sizes[0], fan_in) if waved else None
         self.first_bias = nn.Parameter(_uniform((n_members * sizes[0],), fan_in))
         layers: list[nn.Module] = []
-        for before, after in pairwise(sizes):
-            layers.append(ACTIVATIONS[activation]())
+        for index, (before, after) in enumerate(pairwise(sizes)):
+            layers.append(nonlinearity(activation, is_first=index == 0))
             layers += [SharedDropout(dropout)] if dropout else []
             layers.append(MemberLinear(n_members, before, after))
         self.layers = nn.Sequential(*layers)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from contract.config import Activation
 from training.rows_at_once import rows_at_once
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-    "selu": nn.SELU,
-    "tanh": nn.Tanh,
-    "gelu": nn.GELU,
+_ACTIVATIONS: dict[Activation, tuple[type[nn.Module], type[nn.Module]]] = {
+    "relu": (nn.ReLU, nn.ReLU),
+    "silu": (nn.SiLU, nn.SiLU),
+    "silu-relu": (nn.SiLU, nn.ReLU),
+    "selu": (nn.SELU, nn.SELU),
+    "tanh": (nn.Tanh, nn.Tanh),
+    "gelu": (nn.GELU, nn.GELU),
 }
 
 
@@ -44,10 +45,10 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for d_block in hidden_sizes:
+        for index, d_block in enumerate(hidden_sizes):
             layers.append(nn.Linear(d_in, d_block))
             layers += [nn.BatchNorm1d(d_block)] if batch_norm else []
-            layers.append(ACTIVATIONS[activation]())
+            layers.append(nonlinearity(activation, is_first=index == 0))
             layers += [nn.Dropout(dropout)] if dropout else []
             d_in = d_block
         layers.append(nn.Linear(d_in, d_out))
@@ -58,6 +59,12 @@ class Network(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def nonlinearity(activation: Activation, *, is_first: bool) -> nn.Module:
+    """What stands behind a hidden layer, the first one or another."""
+    first, other = _ACTIVATIONS[activation]
+    return first() if is_first else other()
 
 
 class Evaluation:

@@ -18,8 +18,8 @@ from torch import Tensor
 from contract.config import TrainingConfig
 
 FEWEST_EPOCHS = 12
-MORE_EPOCHS = 28
-"""A table that nothing explains gets 12 epochs, one that everything explains 28 more."""
+MORE_EPOCHS = 32
+"""A table that nothing explains gets 12 epochs, one that everything explains 32 more."""
 FEWEST_STEPS = 1_000
 """Small tables get more epochs, so that there are so many steps."""
 WARM_UP_STEPS = 20

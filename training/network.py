@@ -84,6 +84,9 @@ class Evaluation:
         try:
             with torch.inference_mode():
                 n_rows = rows_at_once(x.numel() // x.shape[-2])
+                if x.shape[-2] <= n_rows:
+                    logits: Tensor = self._network(x)
+                    return logits
                 return torch.cat([self._network(chunk) for chunk in x.split(n_rows, dim=-2)], dim=-2)
         finally:
             for module, mode in zip(self._modules, modes, strict=True):

@@ -23,8 +23,6 @@ SIGMA = 0.1
 """Deviation of the first frequencies, in waves per unit of a scaled number."""
 D_EMBEDDING = 4
 """What the waves of one number are mixed down to."""
-IGNORED = -100
-"""The target of a row that a member leaves out; cross entropy passes it over."""
 
 
 class PeriodicEmbedding(nn.Module):

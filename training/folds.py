@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.ensemble import IGNORED
 from training.loop import Samples
+from training.losses import IGNORED
 
 MOST_ROWS = 4_096
 """That all members together leave out: enough to tell when to stop, and the more there are, the fewer are left to learn

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import sklearn.tree  # noqa: F401 # peers' libraries are imported before the clo
 
 import training.pipeline  # noqa: F401
 from bench.rivals.tables import TARGET
+from training.compare.measuring import median_us
 from training.dataset import frame_tensors
 from training.estimator import LitetClassifier
 from training.parity import open_session
@@ -40,24 +42,14 @@ def main() -> None:
     probabilities[:, np.searchsorted(np.unique(y), classifier.classes_)] = classifier.predict_proba(test)
     model = Path(out).with_suffix(".onnx")
     classifier.export(model)
+    singles = [frame_tensors(classifier.schema_, row).feed() for row in test.head(N_SINGLE).iter_slices(1)]
     np.savez(
         out,
         probabilities=probabilities,
         seconds=seconds,
         n_bytes=model.stat().st_size,
-        us_per_row=microseconds_of_one_row(model.read_bytes(), classifier, test.head(N_SINGLE)),
+        us_per_row=median_us(partial(open_session(model.read_bytes()).run, None), singles),
     )
-
-
-def microseconds_of_one_row(model: bytes, classifier: LitetClassifier, rows: pl.DataFrame) -> float:
-    """The median time of a run of onnxruntime with one of these rows."""
-    session, took = open_session(model), []
-    feeds = [frame_tensors(classifier.schema_, rows[row]).feed() for row in range(rows.height)]
-    for feed in feeds:
-        began = time.perf_counter()
-        session.run(None, feed)
-        took.append(time.perf_counter() - began)
-    return float(np.median(took) * 1e6)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from training.losses import CrossEntropy
 from training.network import Network, predict_logits
 from training.observer import Observer
 from training.parts import HeldOut, make_parts
-from training.preprocessing import Preprocessing, fit_preprocessing
+from training.pipeline import fit_model
+from training.preprocessing import Preprocessing
 from training.threads import threads_for
-from training.thresholds import find_thresholds
 
 
 def by_recipe(rows: Rows, recipe: Recipe, clock: Clock) -> None:
@@ -71,12 +71,8 @@ def default(rows: Rows, recipe: Recipe, clock: Clock) -> None:
     clock.start()
     columns = choose_columns(table, TARGET, ColumnChoice(), config.max_categories)
     parts = make_parts(table, TARGET, columns, config, held_out)
-    thresholds = find_thresholds(parts.train.tensors.x_num, parts.train.y, config.max_thresholds)
-    preprocessing = fit_preprocessing(
-        parts.schema, parts.train.tensors, standardize=config.standardize, thresholds=thresholds
-    )
     with mock.patch.object(fitting, "build_network", note):  # the observer is not told of the network
-        fitting.fit_network(preprocessing, parts.train, parts.valid, rows.n_classes, config, Watch())
+        fit_model(parts.schema, parts.train, parts.valid, parts.test.tensors, config, Watch())
 
 
 def _frame(rows: Rows) -> tuple[pl.DataFrame, HeldOut]:

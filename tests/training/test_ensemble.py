@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.ensemble import IGNORED, Ensemble, MemberLoss, PeriodicEmbedding, SharedDropout, combine
+from training.ensemble import Ensemble, MemberLoss, PeriodicEmbedding, SharedDropout, combine
 from training.folds import MOST_ROWS, make_folds
+from training.losses import IGNORED
 
 
 def make_ensemble(**options):

@@ -3,7 +3,8 @@
 The members see the same batches, but each leaves out rows of its own (`training.folds`), which tell when to stop; their
 mean answers better, and more honestly, than any of them. Each number also enters as a few waves whose frequencies are
 learnt, which lets a small network follow steep turns (Gorishniy et al., On Embeddings for Numerical Features in Tabular
-Deep Learning, 2022, §3.3). What each part is worth is in docs/experiments.md.
+Deep Learning, 2022, §3.3), and each member meets categories, thresholds and waves on scales of its own
+(`training.input_scales`). What each part is worth is in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from contract.config import Activation
+from training.input_scales import InputScales
 from training.losses import cross_entropy
 from training.network import nonlinearity
 
@@ -50,21 +52,31 @@ class PeriodicEmbedding(nn.Module):
 class SharedLinear(nn.Module):
     """Linear layers of all members on the same input; `weight` is float32 `(d_in, n_members × d_out)`.
 
+    `scales`, float32 `(d_in, n_members)` or `(n_members,)`, are what a member's inputs are multiplied by; None for 1.
+
     Shape:
         x: `(n_samples, d_in)` → `(n_samples, n_members × d_out)`; rows of each member's own `(n_members, n_samples,
         d_in)` → `(n_members, n_samples, d_out)`. `added`, of the answer's shape or one that broadcasts to it, is added.
     """
 
-    def __init__(self, n_members: int, d_in: int, d_out: int, fan_in: int) -> None:
+    def __init__(self, n_members: int, d_in: int, d_out: int, fan_in: int, scales: Tensor | None = None) -> None:
         super().__init__()
         self.n_members = n_members
         self.weight = nn.Parameter(_uniform((d_in, n_members * d_out), fan_in))
+        self.register_buffer("scales", torch.ones(n_members, 1) if scales is None else scales.unsqueeze(-1))
+        self.scales: Tensor
+
+    @property
+    def scaled_weight(self) -> Tensor:
+        """`weight` with the scales in it, float32 `(d_in, n_members, d_out)`."""
+        return self.weight.view(len(self.weight), self.n_members, -1) * self.scales
 
     def forward(self, x: Tensor, added: Tensor) -> Tensor:
         """xW + what is added."""
+        weight = self.scaled_weight
         if x.ndim == 3:
-            return torch.baddbmm(added, x, self.weight.view(x.shape[-1], self.n_members, -1).transpose(0, 1))
-        return torch.addmm(added, x, self.weight)
+            return torch.baddbmm(added, x, weight.transpose(0, 1))
+        return torch.addmm(added, x, weight.flatten(1))
 
 
 class MemberLinear(nn.Module):
@@ -122,16 +134,18 @@ class Ensemble(nn.Module):
         dropout: float = 0.0,
         waved: Sequence[int] = (),
         n_frequencies: int = 0,
+        scales: InputScales | None = None,
     ) -> None:
         super().__init__()
+        of_columns, of_waves = scales or (None, None)
         waved = waved if n_frequencies else ()
         self.n_members = n_members
         fan_in = d_in + len(waved) * D_EMBEDDING
         sizes = (*hidden_sizes, d_out)
-        self.first = SharedLinear(n_members, d_in, sizes[0], fan_in)
+        self.first = SharedLinear(n_members, d_in, sizes[0], fan_in, of_columns)
         # What it adds is a layer of its own rather than columns beside x: x needs no gradient, and is the wider.
         self.embedding = PeriodicEmbedding(waved, n_frequencies) if waved else None
-        self.first_of_waves = SharedLinear(n_members, fan_in - d_in, sizes[0], fan_in) if waved else None
+        self.first_of_waves = SharedLinear(n_members, fan_in - d_in, sizes[0], fan_in, of_waves) if waved else None
         self.first_bias = nn.Parameter(_uniform((n_members * sizes[0],), fan_in))
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(pairwise(sizes)):

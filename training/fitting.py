@@ -18,6 +18,7 @@ from training.decision import THRESHOLDS, LeftOut
 from training.ensemble import Ensemble, MemberLoss, combine
 from training.evaluation import expected_calibration_error
 from training.folds import make_folds
+from training.input_scales import find_scales
 from training.loop import Criterion, Fitted, Samples, fit
 from training.losses import CrossEntropy
 from training.network import Evaluation, Network
@@ -62,18 +63,18 @@ def fit_network(
     started = time.perf_counter()
     with torch.random.fork_rng(), threads_for(config, preprocessing.d_in, len(train.y)):
         torch.manual_seed(config.seed)
-        network = build_network(preprocessing, n_classes, config).to(device)
+        x, y = _tensors(preprocessing, train, device)
+        network = build_network(preprocessing, n_classes, config, x).to(device)
         counts = np.bincount(train.y, minlength=n_classes) + (rest.class_counts if rest else 0)
         weights = _class_weights(counts, device) if config.class_weights else None
         criterion: Criterion
         if isinstance(network, Ensemble):
             criterion = MemberLoss(weight=weights)
             folds = make_folds(train.y, config.n_members, config.valid_fraction, config.seed)
-            x, y = _tensors(preprocessing, train, device)
             samples, valid_samples = folds.train_samples(x, y), folds.valid_samples(x, y)
         else:
             criterion = CrossEntropy(weight=weights)
-            samples, valid_samples = (Samples(*_tensors(preprocessing, part, device)) for part in (train, valid))
+            samples, valid_samples = Samples(x, y), Samples(*_tensors(preprocessing, valid, device))
         if observer.wants_trace:
             size = rows_per_batch(config, len(train.y)) or len(train.y)
             observer.first_step(trace_step(network, criterion, config, samples.x[:size], samples.y[:size]))
@@ -100,8 +101,13 @@ def fit_network(
     return FittedNetwork(network, fitted, seconds, calibration, left_out)
 
 
-def build_network(preprocessing: Preprocessing, n_classes: int, config: TrainingConfig) -> Network | Ensemble:
-    """The network that a config asks for, with torch's present randomness in its weights."""
+def build_network(
+    preprocessing: Preprocessing, n_classes: int, config: TrainingConfig, x: torch.Tensor
+) -> Network | Ensemble:
+    """The network that a config asks for, with torch's present randomness in its weights.
+
+    x, float32 `(n_samples, d_in)`, are the train rows' inputs.
+    """
     if config.is_packed:
         return Ensemble(
             preprocessing.d_in,
@@ -112,6 +118,7 @@ def build_network(preprocessing: Preprocessing, n_classes: int, config: Training
             dropout=config.dropout,
             waved=preprocessing.continuous.tolist(),
             n_frequencies=config.n_frequencies,
+            scales=find_scales(preprocessing, x, config.n_members),
         )
     return Network(
         preprocessing.d_in,

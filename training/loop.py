@@ -163,15 +163,16 @@ def fit(
     n_rows = sum(train.portion_rows)
     batch_size = rows_per_batch(config, n_rows)
     n_steps = sum(count_steps(n, batch_size, config.accumulation_steps) for n in train.portion_rows)
+    flat = FlatParameters(network)
+    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
+    schedule = Schedule(config, entropy=entropy_of(shares), n_rows=n_rows)
     rule = StopRule(
         patience=config.patience,
         initial_loss=initial_loss,
         guess_loss=criterion(shares.log().expand(untrained.shape), valid.y).item(),
+        tolerance=schedule.tolerance,
         full_batch=batch_size is None or batch_size >= n_rows,
     )
-    flat = FlatParameters(network)
-    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
-    schedule = Schedule(config, entropy=entropy_of(shares), n_rows=n_rows)
     shuffler = torch.Generator().manual_seed(config.seed)
     best = flat.snapshot()
     history: list[EpochRecord] = []

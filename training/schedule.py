@@ -26,6 +26,10 @@ WARM_UP_STEPS = 20
 FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 32, 256
 BATCHES_PER_EPOCH = 32
 """Of a table too small for batches of 256."""
+LATER = 0.002
+"""Of the classes' entropy: by so much may the valid loss rise above its least, and a later epoch is still the better
+one. Its steps are smaller, and the mean of the members gains on while each of them, which is what the valid loss is of,
+no longer does."""
 MANY_ROWS = 12_000
 """Where there are fewer, weight decay is larger in proportion."""
 MOST_DECAY = 3.0
@@ -64,6 +68,11 @@ class Schedule:
     def is_over(self) -> bool:
         """Whether the step size has come down to zero, or the time is used up."""
         return self._progress >= 1 - 1e-9
+
+    @property
+    def tolerance(self) -> float:
+        """How much above the least valid loss that of an epoch may be which is kept for being later."""
+        return LATER * self._entropy if self._config.schedule == "adaptive" else 0.0
 
     def n_steps(self, steps_per_epoch: int) -> float:
         """How many steps there would be if what is unexplained stayed as it is."""

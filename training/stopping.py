@@ -22,13 +22,22 @@ def is_finite(record: EpochRecord) -> bool:
 class StopRule:
     """Judges one epoch after the other; remembers the best.
 
-    `best_epoch` is the one with the lowest valid loss so far, 0 before the first.
+    `best_epoch` is the one with the lowest valid loss so far, `best_loss`, or the latest whose loss is no more than
+    `tolerance` above it; 0 before the first.
     """
 
     def __init__(
-        self, *, patience: int | None, initial_loss: float, guess_loss: float, full_batch: bool = True
+        self,
+        *,
+        patience: int | None,
+        initial_loss: float,
+        guess_loss: float,
+        full_batch: bool = True,
+        tolerance: float = 0.0,
     ) -> None:
         self._patience = patience
+        self._tolerance = tolerance
+        self._lowest_epoch = 0
         self._limit = DIVERGED_FACTOR * initial_loss
         self._n_above = 0
         self._full_batch = full_batch
@@ -49,13 +58,16 @@ class StopRule:
     def judge(self, record: EpochRecord) -> StopReason | None:
         """Why to stop after this epoch; None to go on."""
         if record.valid_loss < self.best_loss:
-            self.best_epoch, self.best_loss = record.epoch, record.valid_loss
+            self.best_epoch = self._lowest_epoch = record.epoch
+            self.best_loss = record.valid_loss
+        elif self._tolerance and record.valid_loss <= self.best_loss + self._tolerance:
+            self.best_epoch = record.epoch
         self._n_above = self._n_above + 1 if record.train_loss > self._limit else 0
         if not is_finite(record) or self._n_above >= DIVERGED_EPOCHS:
             return "diverged"
         # The gradient of a small last batch may vanish long before that of all rows does.
         if self._full_batch and record.gradient_norm < FLAT_GRADIENT:
             return "converged"
-        if self._patience is not None and record.epoch - self.best_epoch >= self._patience:
+        if self._patience is not None and record.epoch - self._lowest_epoch >= self._patience:
             return "plateau"
         return None

@@ -60,8 +60,10 @@ def default(rows: Rows, recipe: Recipe, clock: Clock) -> None:
     built: list[tuple[Network | Ensemble, Preprocessing]] = []
     build = fitting.build_network
 
-    def note(preprocessing: Preprocessing, n_classes: int, config: TrainingConfig) -> Network | Ensemble:
-        built.append((build(preprocessing, n_classes, config), preprocessing))
+    def note(
+        preprocessing: Preprocessing, n_classes: int, config: TrainingConfig, x: torch.Tensor
+    ) -> Network | Ensemble:
+        built.append((build(preprocessing, n_classes, config, x), preprocessing))
         return built[-1][0]
 
     class Watch(Observer):

@@ -20,7 +20,8 @@ def build(schema, n_thresholds=0, **options):
     preprocessing = fit_preprocessing(schema, rows_of(schema), standardize=True, thresholds=thresholds)
     torch.manual_seed(0)
     config = make_config(**{"hidden_sizes": (8, 8)} | options)
-    return build_network(preprocessing, len(schema.labels), config).eval(), preprocessing
+    x = torch.from_numpy(preprocessing.transform(rows_of(schema)))
+    return build_network(preprocessing, len(schema.labels), config, x).eval(), preprocessing
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)

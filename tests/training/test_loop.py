@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from contract.config import TrainingConfig, make_config
 from contract.errors import TrainingDiverged
+from training import schedule
 from training.loop import Samples, accumulated_step, fit, plan_steps, train_step
 from training.network import Network, predict_logits
 
@@ -313,6 +314,15 @@ def test_the_best_epochs_weights_are_put_back():
     loss = nn.CrossEntropyLoss()(predict_logits(network, valid.x), valid.y).item()
     assert loss == pytest.approx(min(record.valid_loss for record in fitted.history), abs=1e-6)
     assert loss < fitted.history[-1].valid_loss
+
+
+def test_of_epochs_that_are_about_as_good_the_latest_ones_weights_are_kept(monkeypatch):
+    monkeypatch.setattr(schedule, "LATER", 100.0)
+    network, fitted = run(make_config("reference", schedule="adaptive", lr=0.05, max_epochs=60, patience=60))
+    valid = iris("valid")
+    loss = nn.CrossEntropyLoss()(predict_logits(network, valid.x), valid.y).item()
+    assert fitted.best_epoch == len(fitted.history)
+    assert loss == pytest.approx(fitted.history[-1].valid_loss, abs=1e-6)
 
 
 def test_batch_norms_statistics_are_put_back_with_the_weights():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from contract.config import make_config
-from training.schedule import FEWEST_STEPS, MANY_ROWS, MOST_DECAY, Schedule, entropy_of, rows_per_batch
+from training.schedule import FEWEST_STEPS, LATER, MANY_ROWS, MOST_DECAY, Schedule, entropy_of, rows_per_batch
 
 
 class Steps:
@@ -36,6 +36,11 @@ def test_the_step_size_warms_up_and_falls_to_zero():
     assert steps.lr[top:] == sorted(steps.lr[top:], reverse=True)
     assert max(steps.lr) == pytest.approx(0.5, rel=0.01)
     assert steps.lr[-1] < 1e-4
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("adaptive", 0.7 * LATER), ("constant", 0)])
+def test_only_where_the_step_size_falls_is_a_later_epoch_the_better_one(name, tolerance):
+    assert Schedule(make_config(schedule=name), entropy=0.7, n_rows=MANY_ROWS).tolerance == pytest.approx(tolerance)
 
 
 def test_what_nothing_explains_ends_sooner_and_is_held_back_more():

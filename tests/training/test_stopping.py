@@ -22,6 +22,23 @@ def test_the_best_epoch_is_the_first_with_the_lowest_valid_loss():
     assert (rule.best_epoch, rule.best_loss) == (2, 0.3)
 
 
+def test_within_a_tolerance_of_the_lowest_loss_the_latest_epoch_is_the_best():
+    rule = StopRule(patience=None, initial_loss=1.0, guess_loss=0.95, tolerance=0.05)
+    best = []
+    for epoch, loss in enumerate([0.5, 0.4, 0.44, 0.46, 0.43, 0.38, 0.44], 1):
+        rule.judge(record(epoch, valid=loss))
+        best.append(rule.best_epoch)
+    assert best == [1, 2, 3, 3, 5, 6, 6]
+    assert rule.best_loss == 0.38
+
+
+def test_patience_is_not_renewed_by_an_epoch_that_is_only_within_the_tolerance():
+    rule = StopRule(patience=2, initial_loss=1.0, guess_loss=0.95, tolerance=0.05)
+    reasons = judge(rule, *(record(epoch, valid=loss) for epoch, loss in enumerate([0.4, 0.41, 0.41], 1)))
+    assert reasons == [None, None, "plateau"]
+    assert rule.best_epoch == 3
+
+
 def test_patience_counts_epochs_without_a_better_valid_loss():
     rule = StopRule(patience=2, initial_loss=1.0, guess_loss=0.95)
     losses = [0.5, 0.4, 0.45, 0.39, 0.39, 0.39]

@@ -21,6 +21,8 @@ PORTION_ROWS = 1 << 16
 """Handed to the loop at a time: how often progress shows."""
 BUFFERS = 3
 """In memory at once: one is trained on, the next is filled, and one may not have been given back yet."""
+BUFFER_ROWS = 1 << 18
+"""Of a buffer at most: more are mixed no better, and the memory for them is better left to others."""
 SLICES_PER_BUFFER = 64
 """A buffer is filled from so many places of the table, so that it has rows of all kinds even where the table is
 sorted; more would decode the same pages of the file more often."""
@@ -73,7 +75,8 @@ def stream_rows(
     """
     n_epoch = min(len(sample.y) + rest.n_rows, EPOCH_ROWS)
     bytes_per_row = sample.x.element_size() * preprocessing.d_in + sample.y.element_size() * sample.y[0].numel()
-    fill_rows = split_evenly(n_epoch, max(rest.buffer_bytes // (BUFFERS * bytes_per_row), 1))
+    most_rows = min(BUFFER_ROWS, rest.buffer_bytes // (BUFFERS * bytes_per_row))
+    fill_rows = split_evenly(n_epoch, max(most_rows, 1))
     rng = np.random.default_rng(seed)
     slice_rows = rest.slice_rows(max(MIN_SLICE_ROWS, max(fill_rows) // SLICES_PER_BUFFER))
     with closing(read_ahead(_fill(_blocks(sample, rest, preprocessing, slice_rows, rng), fill_rows, rng))) as fills:

@@ -126,6 +126,18 @@ def test_no_more_rows_are_held_than_the_buffers_may_have(stream, monkeypatch):
     assert max(read) * bytes_per_row <= 60_000
 
 
+def test_a_buffer_has_few_rows_even_where_there_is_memory_for_many(stream, monkeypatch):
+    monkeypatch.setattr(portions, "BUFFER_ROWS", 400)
+    streamed = Streamed(stream(birds(2_000)))
+    made = []
+    fill = portions._fill
+    monkeypatch.setattr(portions, "_fill", lambda *arguments: (made.append(len(b[1])) or b for b in fill(*arguments)))
+    with streamed.open() as rows:
+        n_rows = sum(len(samples.y) for samples in rows.portions())
+    assert n_rows > 1_200
+    assert max(made) <= 400
+
+
 def test_a_row_that_a_member_leaves_out_is_no_target_of_its_own(stream):
     streamed = Streamed(stream(birds(1_500)))
     numbers = streamed.parts.train.tensors.x_num[:, streamed.number]

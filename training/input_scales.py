@@ -1,0 +1,54 @@
+"""On what scale each member meets each kind of input: the same columns, quieter for one member and louder for another.
+
+Adam moves all weights about as far in a step, and weight decay shrinks all alike, so it is a column's scale that says
+how much a network makes of it: how soon it learns from it, and how much of the noise. No scale suits every table. Where
+labels hang on how categories meet, loud categories are worth more than anything else; where each category adds its own
+small part, they are learnt by heart. So the members differ, over a range that reaches both, and their mean does about
+as well as the better ones would (Wenzel et al., Hyperparameter Ensembles for Robustness and Uncertainty Quantification,
+2020). What it is worth is in docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.preprocessing import Preprocessing
+
+Ends = tuple[float, float]
+"""The first member's scale and the last one's; the others lie between, each as many times the one before."""
+CATEGORIES: Ends = (1.0, 10.0)
+"""Times the fourth root of a category's share of the rows: those that are rare are learnt by heart first."""
+THRESHOLDS: Ends = (4.0, 1.0)
+WAVES: Ends = (1.0, 6.0)
+
+
+class InputScales(NamedTuple):
+    """Factors of the network's inputs, `columns`, float32 `(d_in, n_members)`, and of all its waves, `(n_members,)`."""
+
+    columns: Tensor
+    waves: Tensor
+
+
+def find_scales(preprocessing: Preprocessing, x: Tensor, n_members: int) -> InputScales:
+    """The factors of an ensemble on such inputs; x, float32 `(n_samples, d_in)`, are the train rows.
+
+    Numbers and their indicators stay as they are. A category that no train row has gets 0: it says nothing, whatever
+    the weights that stand for it began with.
+    """
+    n_categories, n_thresholds = preprocessing.d_categorical, len(preprocessing.thresholds.values)
+    shares = x[:, preprocessing.d_numeric :].mean(dim=0, keepdim=True).T
+    columns = torch.ones(preprocessing.d_in, n_members, device=x.device)
+    columns[preprocessing.d_numeric - n_thresholds : preprocessing.d_numeric] = _between(THRESHOLDS, n_members).to(x)
+    columns[preprocessing.d_in - n_categories :] = _between(CATEGORIES, n_members).to(x) * shares**0.25
+    return InputScales(columns, _between(WAVES, n_members).to(x))
+
+
+def _between(ends: Ends, n_members: int) -> Tensor:
+    """Float32 `(n_members,)`; for a single member the middle."""
+    if n_members == 1:
+        return torch.tensor([float(np.sqrt(ends[0] * ends[1]))])
+    return torch.from_numpy(np.geomspace(*ends, n_members).astype(np.float32))

@@ -30,7 +30,7 @@ LATER = 0.002
 """Of the classes' entropy: by so much may the valid loss rise above its least, and a later epoch is still the better
 one. Its steps are smaller, and the mean of the members gains on while each of them, which is what the valid loss is of,
 no longer does."""
-MANY_ROWS = 12_000
+MANY_ROWS = 15_000
 """Where there are fewer, weight decay is larger in proportion."""
 MOST_DECAY = 3.0
 """Times the config's."""
@@ -86,7 +86,7 @@ class Schedule:
             warm = min(1.0, (self._n_steps + 1) / WARM_UP_STEPS)
             optimizer.adjust(
                 lr=config.lr * warm * (1 + math.cos(math.pi * self._progress)) / 2,
-                weight_decay=self._weight_decay * self.unexplained**2,
+                weight_decay=self._weight_decay * self.unexplained,
             )
             self._progress = min(1.0, self._progress + 1 / self.n_steps(steps_per_epoch))
         if config.time_budget_s is not None:

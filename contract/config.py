@@ -77,7 +77,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = None
     weight_decay: Annotated[
         float, Meta(ge=0, le=10, description="Decoupled shrinking of the weights, per step × lr.")
-    ] = 0.5
+    ] = 0.6
     patience: Annotated[
         int | None,
         Meta(

@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from contract.config import make_config
-from training.schedule import FEWEST_STEPS, LATER, MANY_ROWS, MOST_DECAY, Schedule, entropy_of, rows_per_batch
+from training.schedule import (
+    DECAY_POWER,
+    FEWEST_STEPS,
+    LATER,
+    MANY_ROWS,
+    MOST_DECAY,
+    Schedule,
+    entropy_of,
+    rows_per_batch,
+)
 
 
 class Steps:
@@ -50,7 +59,7 @@ def test_what_nothing_explains_ends_sooner_and_is_held_back_more():
     assert len(noisy.lr) == 1200
     assert len(clear.lr) > 2.5 * len(noisy.lr)
     assert noisy.weight_decay[-1] == 0.8
-    assert clear.weight_decay[-1] == pytest.approx(0.8 * 0.1)
+    assert clear.weight_decay[-1] == pytest.approx(0.8 * 0.1**DECAY_POWER)
 
 
 @pytest.mark.parametrize(

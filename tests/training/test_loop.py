@@ -318,11 +318,13 @@ def test_the_best_epochs_weights_are_put_back():
 
 def test_of_epochs_that_are_about_as_good_the_latest_ones_weights_are_kept(monkeypatch):
     monkeypatch.setattr(schedule, "LATER", 100.0)
-    network, fitted = run(make_config("reference", schedule="adaptive", lr=0.05, max_epochs=60, patience=60))
+    options = {"schedule": "adaptive", "lr": 0.1, "batch_size": 16, "max_epochs": 2000, "patience": 2000}
+    network, fitted = run(make_config("reference", **options))
     valid = iris("valid")
     loss = nn.CrossEntropyLoss()(predict_logits(network, valid.x), valid.y).item()
     assert fitted.best_epoch == len(fitted.history)
     assert loss == pytest.approx(fitted.history[-1].valid_loss, abs=1e-6)
+    assert loss > min(record.valid_loss for record in fitted.history)
 
 
 def test_batch_norms_statistics_are_put_back_with_the_weights():

@@ -68,15 +68,15 @@ class SharedLinear(nn.Module):
 
     @property
     def scaled_weight(self) -> Tensor:
-        """`weight` with the scales in it, float32 `(d_in, n_members, d_out)`."""
-        return self.weight.view(len(self.weight), self.n_members, -1) * self.scales
+        """`weight` with the scales in it, of its shape."""
+        return (self.weight.view(len(self.weight), self.n_members, -1) * self.scales).flatten(1)
 
     def forward(self, x: Tensor, added: Tensor) -> Tensor:
         """xW + what is added."""
         weight = self.scaled_weight
         if x.ndim == 3:
-            return torch.baddbmm(added, x, weight.transpose(0, 1))
-        return torch.addmm(added, x, weight.flatten(1))
+            return torch.baddbmm(added, x, weight.view(x.shape[-1], self.n_members, -1).transpose(0, 1))
+        return torch.addmm(added, x, weight)
 
 
 class MemberLinear(nn.Module):

@@ -66,11 +66,11 @@ def _network(graph: Graph, network: Network, inputs: Inputs, preprocessing: Prep
 
 def _ensemble(graph: Graph, network: Ensemble, inputs: Inputs, preprocessing: Preprocessing, temperature: float) -> str:
     """Members side by side; a first layer of them all, then a product for each, `(n_members, n_samples, …)`."""
-    first = _array(network.first.scaled_weight.flatten(1))
-    value = add_first_layer(graph, inputs, preprocessing, first.T, _array(network.first_bias))
+    first = _array(network.first.scaled_weight).T
+    value = add_first_layer(graph, inputs, preprocessing, first, _array(network.first_bias))
     if network.embedding is not None and network.first_of_waves is not None:
         waves = _waves(graph, network.embedding, inputs)
-        of_waves = _array(network.first_of_waves.scaled_weight.flatten(1))
+        of_waves = _array(network.first_of_waves.scaled_weight)
         value = graph.add("Add", value, graph.add("MatMul", waves, graph.floats(of_waves)))
     value = graph.add("Reshape", value, graph.integers(0, network.n_members, -1))
     value = graph.add("Transpose", value, perm=[1, 0, 2])

@@ -39,12 +39,13 @@ def find_scales(preprocessing: Preprocessing, x: Tensor, n_members: int) -> Inpu
     Numbers and their indicators stay as they are. A category that no train row has gets 0: it says nothing, whatever
     the weights that stand for it began with.
     """
-    n_categories, n_thresholds = preprocessing.d_categorical, len(preprocessing.thresholds.values)
-    shares = x[:, preprocessing.d_numeric :].mean(dim=0, keepdim=True).T
+    thresholds, categories, waves = (_between(ends, n_members).to(x) for ends in (THRESHOLDS, CATEGORIES, WAVES))
+    n_numeric = preprocessing.d_numeric
+    shares = x[:, n_numeric:].mean(dim=0).unsqueeze(1)
     columns = torch.ones(preprocessing.d_in, n_members, device=x.device)
-    columns[preprocessing.d_numeric - n_thresholds : preprocessing.d_numeric] = _between(THRESHOLDS, n_members).to(x)
-    columns[preprocessing.d_in - n_categories :] = _between(CATEGORIES, n_members).to(x) * shares**0.25
-    return InputScales(columns, _between(WAVES, n_members).to(x))
+    columns[n_numeric - len(preprocessing.thresholds.values) : n_numeric] = thresholds
+    columns[n_numeric:] = categories * shares**0.25
+    return InputScales(columns, waves)
 
 
 def _between(ends: Ends, n_members: int) -> Tensor:

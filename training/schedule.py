@@ -32,10 +32,10 @@ one. Its steps are smaller, and the mean of the members gains on while each of t
 no longer does."""
 MANY_ROWS = 15_000
 """Where there are fewer, weight decay is larger in proportion."""
-DECAY_POWER = 1.25
-"""Of the unexplained share: twice as much left in the labels is well over twice the decay."""
 MOST_DECAY = 3.0
 """Times the config's."""
+DECAY_POWER = 1.25
+"""Of the unexplained share: twice as much left in the labels is well over twice the decay."""
 
 
 class Adjustable(Protocol):

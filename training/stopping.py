@@ -22,7 +22,7 @@ def is_finite(record: EpochRecord) -> bool:
 class StopRule:
     """Judges one epoch after the other; remembers the best.
 
-    `best_epoch` is the one with the lowest valid loss so far, `best_loss`, or the latest whose loss is no more than
+    `best_epoch` is the one with the lowest valid loss so far, `best_loss`, or the latest whose loss is less than
     `tolerance` above it; 0 before the first.
     """
 
@@ -60,7 +60,7 @@ class StopRule:
         if record.valid_loss < self.best_loss:
             self.best_epoch = self._lowest_epoch = record.epoch
             self.best_loss = record.valid_loss
-        elif self._tolerance and record.valid_loss <= self.best_loss + self._tolerance:
+        elif record.valid_loss < self.best_loss + self._tolerance:
             self.best_epoch = record.epoch
         self._n_above = self._n_above + 1 if record.train_loss > self._limit else 0
         if not is_finite(record) or self._n_above >= DIVERGED_EPOCHS:

@@ -61,22 +61,16 @@ def test_a_category_that_no_train_row_has_changes_no_answer():
 
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_a_member_meets_its_inputs_multiplied(is_shared):
-    columns, waves = torch.rand(5, 4) + 0.5, torch.rand(4) + 0.5
     torch.manual_seed(0)
-    scaled = Ensemble(
+    columns, waves = torch.rand(5, 4) + 0.5, torch.rand(4) + 0.5
+    ensemble = Ensemble(
         5, (7,), 3, n_members=4, activation="tanh", waved=(1,), n_frequencies=2, scales=InputScales(columns, waves)
     )
-    torch.manual_seed(0)
-    plain = Ensemble(5, (7,), 3, n_members=4, activation="tanh", waved=(1,), n_frequencies=2)
-    plain.load_state_dict(
-        {name: value for name, value in scaled.state_dict().items() if not name.endswith("scales")}, strict=False
-    )
     x = torch.randn(10, 5)
-    answers = scaled(x if is_shared else x.expand(4, -1, -1))
-    embedded = plain.embedding(x)
+    answers = ensemble(x if is_shared else x.expand(4, -1, -1))
+    embedded, last = ensemble.embedding(x), ensemble.layers[-1]
     for member in range(4):
         first = slice(7 * member, 7 * member + 7)
-        hidden = (x * columns[:, member]) @ plain.first.weight[:, first] + plain.first_bias[first]
-        hidden += (embedded * waves[member]) @ plain.first_of_waves.weight[:, first]
-        last = plain.layers[-1]
+        hidden = (x * columns[:, member]) @ ensemble.first.weight[:, first] + ensemble.first_bias[first]
+        hidden += (embedded * waves[member]) @ ensemble.first_of_waves.weight[:, first]
         torch.testing.assert_close(answers[member], hidden.tanh() @ last.weight[member] + last.bias[member])

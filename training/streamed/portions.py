@@ -75,8 +75,8 @@ def stream_rows(
     """
     n_epoch = min(len(sample.y) + rest.n_rows, EPOCH_ROWS)
     bytes_per_row = sample.x.element_size() * preprocessing.d_in + sample.y.element_size() * sample.y[0].numel()
-    most_rows = min(BUFFER_ROWS, rest.buffer_bytes // (BUFFERS * bytes_per_row))
-    fill_rows = split_evenly(n_epoch, max(most_rows, 1))
+    most_rows = max(min(BUFFER_ROWS, rest.buffer_bytes // (BUFFERS * bytes_per_row)), 1)
+    fill_rows = split_evenly(n_epoch, most_rows)
     rng = np.random.default_rng(seed)
     slice_rows = rest.slice_rows(max(MIN_SLICE_ROWS, max(fill_rows) // SLICES_PER_BUFFER))
     with closing(read_ahead(_fill(_blocks(sample, rest, preprocessing, slice_rows, rng), fill_rows, rng))) as fills:

@@ -36,14 +36,16 @@ def main() -> None:
     """Train what is not kept, print, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("LITET_BENCH_DATA"), help="a folder of CSV files")
+    parser.add_argument("--r-tables", action="store_true", help="33 tables of R packages, which decided nothing")
     parser.add_argument("--tables", nargs="*", help="only these")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", nargs="*", default=PEERS, help=f"beside whom; {', '.join(ANCHORS)} take hours")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=JSON", help="options of litet's training")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        splits = list(read_folder(arguments.data) if arguments.data else built_in(Path(place)))
-        if not arguments.data:
+        folder = r_tables() if arguments.r_tables else arguments.data
+        splits = list(read_folder(folder) if folder else built_in(Path(place)))
+        if not folder:
             print("no folder of tables was named (--data, LITET_BENCH_DATA): scikit-learn's own, which are small")
         wanted = [split for split in splits if not arguments.tables or split.name in arguments.tables]
         figures = {split.name: measure(split, arguments.peers, arguments.seeds, arguments.set) for split in wanted}
@@ -67,6 +69,13 @@ def measure(split: Split, peers: Sequence[str], n_seeds: int, options: Sequence[
         # Others who use the machine only ever add to a time.
         figures[model] = Scores(**means | {name: min(one[name] for one in of_seeds) for name in TIMES})
     return figures
+
+
+def r_tables() -> Path:
+    """The folder of the tables of R packages, written where it is not there yet."""
+    folder = RESULTS / "r_tables"
+    subprocess.run([str(interpreter()), str(Path(__file__).parent / "rivals" / "r_tables.py"), str(folder)], check=True)
+    return folder
 
 
 def ours(split: Split, seed: int, options: Sequence[str]) -> Mapping[str, np.ndarray]:

@@ -46,7 +46,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             ge=0,
             le=256,
-            description="Thresholds as inputs of their own, for each number with a spike or few values; 0 for none.",
+            description="Thresholds as inputs of their own, for each number with a spike or few values, four times as "
+            "many for codes; 0 for none.",
         ),
     ] = 32
     max_categories: Annotated[

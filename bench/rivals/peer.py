@@ -98,11 +98,12 @@ def main():
     train, test = x.iloc[:n_train], x.iloc[n_train:]
     numeric = [name for name in x.columns if name not in categorical]
     model, told = make(peer, seed, categorical, numeric)
+    learnt, y_train = np.unique(y[:n_train], return_inverse=True)  # without gaps, which XGBoost refuses
     started = time.perf_counter()
-    model.fit(train, y[:n_train], **told)
+    model.fit(train, y_train, **told)
     seconds = time.perf_counter() - started
     probabilities = np.zeros((len(test), len(labels)))
-    probabilities[:, np.unique(y[:n_train])] = model.predict_proba(test)
+    probabilities[:, learnt] = model.predict_proba(test)
     singles = [test.iloc[i : i + 1] for i in range(min(N_SINGLE, len(test)))]
     took = []
     for one in singles:

@@ -6,7 +6,7 @@ import pytest
 from contract.schema import NumericFeature, Schema
 from contract.tensors import Tensors
 from training.preprocessing import fit_preprocessing
-from training.thresholds import FEW_VALUES, MIN_ROWS, NO_THRESHOLDS, Thresholds, find_thresholds
+from training.thresholds import FEW_VALUES, MIN_ROWS, NO_THRESHOLDS, OF_CODES, Thresholds, find_thresholds
 
 
 def column(values):
@@ -33,8 +33,8 @@ def test_a_value_unlike_its_neighbours_gets_a_threshold_on_either_side():
 
 @pytest.mark.parametrize(("n_values", "has_threshold"), [(FEW_VALUES, True), (FEW_VALUES + 1, False)])
 def test_numbers_of_few_values_need_no_spike(n_values, has_threshold):
-    x = column(list(range(n_values)) * 20)
-    assert find_thresholds(x, labels(x == 0), 32).values.tolist() == [0.5] * has_threshold
+    x = column(list(range(n_values)) * 20) / 2
+    assert find_thresholds(x, labels(x == 0), 32).values.tolist() == [0.25] * has_threshold
 
 
 def test_there_are_no_more_than_asked_for_and_they_ascend():
@@ -56,6 +56,29 @@ def test_there_are_no_more_than_asked_for_and_they_ascend():
 def test_features_with_neither_spike_nor_few_values_and_those_of_two_values_have_none(values):
     x = column(values)
     assert find_thresholds(x, (np.arange(200) // 100).astype(np.int64), 32) is NO_THRESHOLDS
+
+
+CODES = np.random.default_rng(0).permutation(np.repeat(np.arange(90), 40))
+"""Of 90 names, each 40 times."""
+NAMED = np.random.default_rng(1).random(90)[CODES] < 0.5
+"""A class of each name's own."""
+
+
+def test_codes_have_thresholds_between_any_two_values_that_differ():
+    found = find_thresholds(column(CODES), NAMED.astype(np.int64), 32)
+    differs = [NAMED[code == CODES][0] for code in range(90)]
+    assert found.values.tolist() == [code + 0.5 for code in range(89) if differs[code] != differs[code + 1]]
+    assert len(found.values) > 32  # most of which other numbers get
+    assert len(find_thresholds(column(CODES), NAMED.astype(np.int64), 4).values) == 4 * OF_CODES
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [(CODES / 2, NAMED), (CODES, CODES >= 45), (CODES * 40 + np.arange(3_600) % 40, NAMED)],
+    ids=["no whole numbers", "smooth", "few rows of each"],
+)
+def test_many_numbers_that_are_no_codes_have_none(values, where):
+    assert find_thresholds(column(values), where.astype(np.int64), 32) is NO_THRESHOLDS
 
 
 def test_none_are_looked_for_where_none_are_wanted():

@@ -25,7 +25,7 @@ def jaggedness(codes: np.ndarray, y: np.ndarray) -> float:
     """
     is_told = np.random.default_rng(0).random(len(codes)) < 0.5
     shape = (int(codes.max()) + 1, int(y.max()) + 1)
-    own, judged = (_counts(codes[rows], y[rows], shape) for rows in (is_told, ~is_told))
+    own, judged = (count_classes(codes[rows], y[rows], shape) for rows in (is_told, ~is_told))
     if shape[1] == 1 or not own.any() or not judged.any():
         return 0.0  # there is nothing to foretell, or to judge by
     ends = own.sum(axis=1).cumsum()
@@ -43,6 +43,6 @@ def jaggedness(codes: np.ndarray, y: np.ndarray) -> float:
     return float((mean - CERTAIN * error) / -(shares * np.log(shares)).sum())
 
 
-def _counts(codes: np.ndarray, y: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Rows of each value and class."""
+def count_classes(codes: np.ndarray, y: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How many rows have each value and class: float64 of that shape, `(n_values, n_classes)`."""
     return np.bincount(codes * shape[1] + y, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.jagged import jaggedness
+from training.jagged import count_classes, jaggedness
 
 SPIKE = 0.5
 """The share of a feature's rows that one value must fill."""
@@ -52,21 +52,21 @@ def _of_feature(column: np.ndarray, y: np.ndarray, most: int) -> np.ndarray:
     from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 # takes half a second; only training pays it
 
     present = ~np.isnan(column)
+    y = y[present]
     values, codes, n_rows = np.unique(column[present], return_inverse=True, return_counts=True)
     if len(values) <= 2 or len(codes) < 2 * MIN_ROWS:
         return NO_THRESHOLDS.values
     if n_rows.max() < SPIKE * len(codes) and len(values) > FEW_VALUES:
-        if not _are_codes(values, codes, y[present]):
+        if not _are_codes(values, codes, y):
             return NO_THRESHOLDS.values
         most *= OF_CODES
     # A row for each value and class, weighted by how many there are: the same tree, sooner.
-    n_classes = int(y.max()) + 1
-    counts = np.bincount(codes * n_classes + y[present], minlength=len(values) * n_classes)
-    kinds = np.flatnonzero(counts)
+    counts = count_classes(codes, y, (len(values), int(y.max()) + 1))
+    with_value, with_class = np.nonzero(counts)
     tree = DecisionTreeClassifier(
         max_leaf_nodes=most + 1, min_weight_fraction_leaf=MIN_ROWS / len(codes), random_state=0
     )
-    tree.fit(values[kinds // n_classes, None], kinds % n_classes, sample_weight=counts[kinds])
+    tree.fit(values[with_value, None], with_class, sample_weight=counts[with_value, with_class])
     return np.unique(tree.tree_.threshold[tree.tree_.feature >= 0].astype(np.float32))
 
 

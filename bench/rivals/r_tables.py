@@ -66,7 +66,7 @@ def main():
         frame = frame[frame.groupby(label)[label].transform("size") >= FEWEST_ROWS]
         frame = frame.rename(columns={label: TARGET}).sample(frac=1.0, random_state=SEED)
         if pd.api.types.is_float_dtype(frame[TARGET]):
-            frame[TARGET] = frame[TARGET].astype(int)
+            frame[TARGET] = frame[TARGET].astype(int)  # 0 or 1, of which some were missing
         part = path.with_suffix(".part")
         frame.to_csv(part, index=False)
         part.rename(path)

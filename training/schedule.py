@@ -30,6 +30,9 @@ LATER = 0.002
 """Of the classes' entropy: by so much may the valid loss rise above its least, and a later epoch is still the better
 one. Its steps are smaller, and the mean of the members gains on while each of them, which is what the valid loss is of,
 no longer does."""
+LATER_ROWS, MOST_LATER = 5_000, 4.0
+"""Where there are more rows, it may rise by more in proportion, up to so many times: the more there are, the less of
+what is learnt late is learnt by heart."""
 MANY_ROWS = 15_000
 """Where there are fewer, weight decay is larger in proportion."""
 MOST_DECAY = 3.0
@@ -61,6 +64,7 @@ class Schedule:
     ) -> None:
         self._config, self._entropy = config, entropy
         self._weight_decay = config.weight_decay * min(max(MANY_ROWS / n_rows, 1.0), MOST_DECAY)
+        self._later = LATER * min(max(n_rows / LATER_ROWS, 1.0), MOST_LATER)
         self._clock, self._started = clock, clock()
         self._n_steps = 0
         self._progress = 0.0
@@ -74,7 +78,7 @@ class Schedule:
     @property
     def tolerance(self) -> float:
         """How much above the least valid loss that of an epoch may be which is kept for being later."""
-        return LATER * self._entropy if self._config.schedule == "adaptive" else 0.0
+        return self._later * self._entropy if self._config.schedule == "adaptive" else 0.0
 
     def n_steps(self, steps_per_epoch: int) -> float:
         """How many steps there would be if what is unexplained stayed as it is."""

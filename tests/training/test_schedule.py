@@ -8,8 +8,10 @@ from training.schedule import (
     DECAY_POWER,
     FEWEST_STEPS,
     LATER,
+    LATER_ROWS,
     MANY_ROWS,
     MOST_DECAY,
+    MOST_LATER,
     Schedule,
     entropy_of,
     rows_per_batch,
@@ -47,9 +49,17 @@ def test_the_step_size_warms_up_and_falls_to_zero():
     assert steps.lr[-1] < 1e-4
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("adaptive", 0.7 * LATER), ("constant", 0)])
-def test_only_where_the_step_size_falls_is_a_later_epoch_the_better_one(name, tolerance):
-    assert Schedule(make_config(schedule=name), entropy=0.7, n_rows=MANY_ROWS).tolerance == pytest.approx(tolerance)
+@pytest.mark.parametrize(
+    ("name", "n_rows", "tolerance"),
+    [
+        ("adaptive", 100, 0.7 * LATER),
+        ("adaptive", LATER_ROWS * 3, 0.7 * LATER * 3),
+        ("adaptive", 10**7, 0.7 * LATER * MOST_LATER),
+        ("constant", LATER_ROWS * 3, 0),
+    ],
+)
+def test_a_later_epoch_is_the_better_one_where_the_step_size_falls_the_more_so_the_more_rows(name, n_rows, tolerance):
+    assert Schedule(make_config(schedule=name), entropy=0.7, n_rows=n_rows).tolerance == pytest.approx(tolerance)
 
 
 def test_what_nothing_explains_ends_sooner_and_is_held_back_more():

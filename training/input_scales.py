@@ -5,7 +5,8 @@ how much a network makes of it: how soon it learns from it, and how much of the 
 labels hang on how categories meet, loud categories are worth more than anything else; where each category adds its own
 small part, they are learnt by heart. So the members differ, over a range that reaches both, and their mean does about
 as well as the better ones would (Wenzel et al., Hyperparameter Ensembles for Robustness and Uncertainty Quantification,
-2020). What it is worth is in docs/experiments.md.
+2020). From there each member learns how loud each category is to be for it, as RealMLP does for all columns (Holzmüller
+et al., Better by Default, 2024): what does not help falls silent. What it is worth is in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ WAVES: Ends = (1.0, 6.0)
 
 
 class InputScales(NamedTuple):
-    """Factors of the network's inputs, `columns`, float32 `(d_in, n_members)`, and of all its waves, `(n_members,)`."""
+    """Factors of the network's inputs, `columns`, float32 `(d_in, n_members)`, and of all its waves, `(n_members,)`.
+
+    Those of the last `n_learnt` columns are where learning begins, the others stay.
+    """
 
     columns: Tensor
     waves: Tensor
+    n_learnt: int
 
 
 def find_scales(preprocessing: Preprocessing, x: Tensor, n_members: int) -> InputScales:
@@ -45,7 +50,7 @@ def find_scales(preprocessing: Preprocessing, x: Tensor, n_members: int) -> Inpu
     columns = torch.ones(preprocessing.d_in, n_members, device=x.device)
     columns[n_numeric - len(preprocessing.thresholds.values) : n_numeric] = thresholds
     columns[n_numeric:] = categories * shares**0.25
-    return InputScales(columns, waves)
+    return InputScales(columns, waves, n_learnt=preprocessing.d_categorical)
 
 
 def _between(ends: Ends, n_members: int) -> Tensor:

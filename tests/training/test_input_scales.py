@@ -1,4 +1,6 @@
-"""Each member meets categories, thresholds and waves on a scale of its own, and numbers as they are."""
+"""Each member meets categories, thresholds and waves on a scale of its own, and numbers as they are; it learns those of
+categories.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +8,10 @@ import torch
 
 from contract.schema import CategoricalFeature, NumericFeature, Schema
 from contract.tensors import RowReader
-from training.ensemble import Ensemble
+from training.ensemble import Ensemble, MemberLoss
+from training.flat import FlatAdam, FlatParameters
 from training.input_scales import CATEGORIES, THRESHOLDS, WAVES, InputScales, find_scales
+from training.loop import train_step
 from training.preprocessing import fit_preprocessing
 from training.thresholds import Thresholds
 
@@ -31,7 +35,7 @@ def scales(n_members):
 
 
 def test_the_members_go_from_one_end_to_the_other_in_even_ratios():
-    columns, waves = scales(3)
+    columns, waves, _ = scales(3)
     assert columns.shape == (6, 3)
     assert columns[[NUMBER, INDICATOR]].unique().tolist() == [1]
     for found, (first, last) in ((columns[THRESHOLD], THRESHOLDS), (waves, WAVES)):
@@ -45,10 +49,24 @@ def test_a_categorys_scale_grows_with_the_fourth_root_of_its_share():
 
 
 def test_a_single_member_is_in_the_middle():
-    columns, waves = scales(1)
+    columns, waves, _ = scales(1)
     middle = [(first * last) ** 0.5 for first, last in (THRESHOLDS, CATEGORIES, WAVES)]
     found = [columns[THRESHOLD].item(), columns[U].item() / 0.75**0.25, waves.item()]
     assert found == pytest.approx(middle, rel=1e-6)
+
+
+def test_those_of_categories_are_where_learning_begins():
+    found = scales(4)
+    assert found.n_learnt == len({U, V, ABSENT})
+    ensemble = Ensemble(6, (7,), 3, n_members=4, activation="relu", scales=found)
+    x = torch.eye(6)[[U, U, V, V]]
+    network = FlatParameters(ensemble)
+    optimizer = FlatAdam(network, lr=0.1, weight_decay=0)
+    for _ in range(5):  # no class hangs on anything
+        train_step(ensemble, MemberLoss(), optimizer, x, torch.tensor([[0], [1], [0], [1]]).expand(-1, 4))
+    gains = ensemble.first.gains.detach()
+    assert (gains[[0, 1]] != 1).all()
+    assert (gains[2] == 1).all(), "no row has that category"
 
 
 def test_a_category_that_no_train_row_has_changes_no_answer():
@@ -64,13 +82,16 @@ def test_a_member_meets_its_inputs_multiplied(is_shared):
     torch.manual_seed(0)
     columns, waves = torch.rand(5, 4) + 0.5, torch.rand(4) + 0.5
     ensemble = Ensemble(
-        5, (7,), 3, n_members=4, activation="tanh", waved=(1,), n_frequencies=2, scales=InputScales(columns, waves)
+        5, (7,), 3, n_members=4, activation="tanh", waved=(1,), n_frequencies=2, scales=InputScales(columns, waves, 2)
     )
+    gains = torch.rand(2, 4) + 0.5
+    ensemble.first.gains.data.copy_(gains.unsqueeze(-1))
+    multiplied = torch.cat([columns[:3], columns[3:] * gains])
     x = torch.randn(10, 5)
     answers = ensemble(x if is_shared else x.expand(4, -1, -1))
     embedded, last = ensemble.embedding(x), ensemble.layers[-1]
     for member in range(4):
         first = slice(7 * member, 7 * member + 7)
-        hidden = (x * columns[:, member]) @ ensemble.first.weight[:, first] + ensemble.first_bias[first]
+        hidden = (x * multiplied[:, member]) @ ensemble.first.weight[:, first] + ensemble.first_bias[first]
         hidden += (embedded * waves[member]) @ ensemble.first_of_waves.weight[:, first]
         torch.testing.assert_close(answers[member], hidden.tanh() @ last.weight[member] + last.bias[member])

@@ -53,7 +53,8 @@ class SharedLinear(nn.Module):
     """Linear layers of all members on the same input; `weight` is float32 `(d_in, n_members × d_out)`.
 
     `scales`, float32 `(d_in, n_members)` or `(n_members,)`, are what a member's inputs are multiplied by; None for 1.
-    Those of the last `n_learnt` inputs are also multiplied by `gains`, which are learnt.
+    Every second member, from the first, also multiplies the last `n_learnt` inputs by `gains`, float32 `(n_learnt,
+    n_members / 2, 1)`, which it learns.
 
     Shape:
         x: `(n_samples, d_in)` → `(n_samples, n_members × d_out)`; rows of each member's own `(n_members, n_samples,
@@ -68,15 +69,15 @@ class SharedLinear(nn.Module):
         self.weight = nn.Parameter(_uniform((d_in, n_members * d_out), fan_in))
         self.register_buffer("scales", torch.ones(n_members, 1) if scales is None else scales.unsqueeze(-1))
         self.scales: Tensor
-        self.gains = nn.Parameter(torch.ones(n_learnt, n_members, 1)) if n_learnt else None
+        self.gains = nn.Parameter(torch.ones(n_learnt, math.ceil(n_members / 2), 1)) if n_learnt else None
 
     @property
     def scaled_weight(self) -> Tensor:
         """`weight` with the scales and gains in it, of its shape."""
         scales = self.scales
         if self.gains is not None:
-            fixed, learnt = scales.split((len(scales) - len(self.gains), len(self.gains)))
-            scales = torch.cat([fixed, learnt * self.gains])
+            scales = scales.clone()
+            scales[-len(self.gains) :, ::2] *= self.gains
         return (self.weight.view(len(self.weight), self.n_members, -1) * scales).flatten(1)
 
     def forward(self, x: Tensor, added: Tensor) -> Tensor:

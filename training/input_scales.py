@@ -5,8 +5,9 @@ how much a network makes of it: how soon it learns from it, and how much of the 
 labels hang on how categories meet, loud categories are worth more than anything else; where each category adds its own
 small part, they are learnt by heart. So the members differ, over a range that reaches both, and their mean does about
 as well as the better ones would (Wenzel et al., Hyperparameter Ensembles for Robustness and Uncertainty Quantification,
-2020). From there each member learns how loud each category is to be for it, as RealMLP does for all columns (Holzmüller
-et al., Better by Default, 2024): what does not help falls silent. What it is worth is in docs/experiments.md.
+2020). From there every second member learns how loud each category is to be for it, as RealMLP does for all columns
+(Holzmüller et al., Better by Default, 2024): what does not help falls silent. The others stay, since where categories
+are many, some are learnt by heart that way. What it is worth is in docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ WAVES: Ends = (1.0, 6.0)
 class InputScales(NamedTuple):
     """Factors of the network's inputs, `columns`, float32 `(d_in, n_members)`, and of all its waves, `(n_members,)`.
 
-    Those of the last `n_learnt` columns are where learning begins, the others stay.
+    For every second member those of the last `n_learnt` columns are where learning begins.
     """
 
     columns: Tensor

@@ -54,7 +54,7 @@ class SharedLinear(nn.Module):
 
     `scales`, float32 `(d_in, n_members)` or `(n_members,)`, are what a member's inputs are multiplied by; None for 1.
     Every second member, from the first, also multiplies the last `n_learnt` inputs by `gains`, float32 `(n_learnt,
-    n_members / 2, 1)`, which it learns.
+    half of n_members rounded up, 1)`, which it learns.
 
     Shape:
         x: `(n_samples, d_in)` → `(n_samples, n_members × d_out)`; rows of each member's own `(n_members, n_samples,

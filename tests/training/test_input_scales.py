@@ -56,6 +56,7 @@ def test_a_single_member_is_in_the_middle():
 
 
 def test_those_of_categories_are_where_half_of_the_members_begin_to_learn():
+    torch.manual_seed(0)
     found = scales(4)
     assert found.n_learnt == len({U, V, ABSENT})
     ensemble = Ensemble(6, (7,), 3, n_members=4, activation="relu", scales=found)

@@ -66,11 +66,11 @@ def _network(graph: Graph, network: Network, inputs: Inputs, preprocessing: Prep
 
 def _ensemble(graph: Graph, network: Ensemble, inputs: Inputs, preprocessing: Preprocessing, temperature: float) -> str:
     """Members side by side; a first layer of them all, then a product for each, `(n_members, n_samples, …)`."""
-    first = _array(network.first.scaled_weight).T
-    value = add_first_layer(graph, inputs, preprocessing, first, _array(network.first_bias))
+    first = _side_by_side(network.first.scaled_weight)
+    value = add_first_layer(graph, inputs, preprocessing, first.T, _array(network.first_bias).ravel())
     if network.embedding is not None and network.first_of_waves is not None:
         waves = _waves(graph, network.embedding, inputs)
-        of_waves = _array(network.first_of_waves.scaled_weight)
+        of_waves = _side_by_side(network.first_of_waves.scaled_weight)
         value = graph.add("Add", value, graph.add("MatMul", waves, graph.floats(of_waves)))
     value = graph.add("Reshape", value, graph.integers(0, network.n_members, -1))
     value = graph.add("Transpose", value, perm=[1, 0, 2])
@@ -91,7 +91,7 @@ def _waves(graph: Graph, embedding: PeriodicEmbedding, inputs: Inputs) -> str:
     chosen = graph.add("Gather", inputs.scaled, graph.constant(embedding.columns.cpu().numpy()), axis=1)
     value = graph.add("Unsqueeze", chosen, graph.integers(2))
     value = graph.add("Mul", value, graph.floats(_array(2 * math.pi * embedding.frequencies)))
-    value = graph.add("Cos", graph.add("Add", value, graph.floats(_array(embedding.phases))))
+    value = graph.add("Sin", graph.add("Add", value, graph.floats(_array(embedding.phases))))
     value = graph.add("MatMul", graph.add("Transpose", value, perm=[1, 0, 2]), graph.floats(_array(embedding.mixing)))
     value = graph.add("Transpose", value, perm=[1, 0, 2])
     return graph.add("Reshape", value, graph.integers(0, n_columns * D_EMBEDDING))
@@ -142,6 +142,11 @@ def _fold_batch_norm(affine: _Affine | nn.Module, layer: nn.BatchNorm1d) -> _Aff
     factor = _array(layer.weight) / np.sqrt(_array(layer.running_var) + layer.eps)
     bias = (affine.bias - _array(layer.running_mean)) * factor + _array(layer.bias)
     return _Affine(affine.weight * factor[:, None], bias)
+
+
+def _side_by_side(weight: Tensor) -> np.ndarray:
+    """`(n_members, d_in, d_out)` → `(d_in, n_members × d_out)`."""
+    return _array(weight.transpose(0, 1).flatten(1))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -29,7 +29,7 @@ WAVES: Ends = (1.0, 6.0)
 
 
 class InputScales(NamedTuple):
-    """Factors of the network's inputs, `columns`, float32 `(d_in, n_members)`, and of all its waves, `(n_members,)`.
+    """Factors of the network's inputs, `columns`, float32 `(n_members, d_in)`, and of all its waves, `(n_members, 1)`.
 
     For every second member those of the last `n_learnt` columns are where learning begins.
     """
@@ -47,15 +47,13 @@ def find_scales(preprocessing: Preprocessing, x: Tensor, n_members: int) -> Inpu
     """
     thresholds, categories, waves = (_between(ends, n_members).to(x) for ends in (THRESHOLDS, CATEGORIES, WAVES))
     n_numeric = preprocessing.d_numeric
-    shares = x[:, n_numeric:].mean(dim=0).unsqueeze(1)
-    columns = torch.ones(preprocessing.d_in, n_members, device=x.device)
-    columns[n_numeric - len(preprocessing.thresholds.values) : n_numeric] = thresholds
-    columns[n_numeric:] = categories * shares**0.25
+    columns = torch.ones(n_members, preprocessing.d_in, device=x.device)
+    columns[:, n_numeric - len(preprocessing.thresholds.values) : n_numeric] = thresholds
+    columns[:, n_numeric:] = categories * x[:, n_numeric:].mean(dim=0) ** 0.25
     return InputScales(columns, waves, n_learnt=preprocessing.d_categorical)
 
 
 def _between(ends: Ends, n_members: int) -> Tensor:
-    """Float32 `(n_members,)`; for a single member the middle."""
-    if n_members == 1:
-        return torch.tensor([float(np.sqrt(ends[0] * ends[1]))])
-    return torch.from_numpy(np.geomspace(*ends, n_members).astype(np.float32))
+    """Float32 `(n_members, 1)`; for a single member the middle."""
+    factors = np.geomspace(*ends, n_members) if n_members > 1 else np.sqrt([ends[0] * ends[1]])
+    return torch.from_numpy(factors.astype(np.float32)).unsqueeze(1)

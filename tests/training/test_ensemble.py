@@ -78,7 +78,7 @@ def test_waves_are_those_of_the_chosen_columns():
     changed = x.clone()
     changed[:, [0, 1, 3]] += 1
     torch.testing.assert_close(embedding(x), embedding(changed))
-    waves = torch.cos(2 * torch.pi * x[:, 2:3] * embedding.frequencies[0] + embedding.phases[0])
+    waves = torch.sin(2 * torch.pi * x[:, 2:3] * embedding.frequencies[0] + embedding.phases[0])
     torch.testing.assert_close(embedding(x), waves @ embedding.mixing[0])
 
 

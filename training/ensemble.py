@@ -15,130 +15,21 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from contract.config import Activation
 from training.input_scales import InputScales
-from training.losses import cross_entropy
+from training.losses import IGNORED
+from training.member_layers import (
+    D_EMBEDDING,
+    InputLayer,
+    LogitsLayer,
+    MemberLinear,
+    PeriodicEmbedding,
+    SharedDropout,
+    uniform,
+)
 from training.network import nonlinearity
-
-SIGMA = 0.1
-"""Deviation of the first frequencies, in waves per unit of a scaled number."""
-D_EMBEDDING = 4
-"""What the waves of one number are mixed down to."""
-N_MASKS = 8_192
-"""Rows of dropout that are drawn ahead. Drawing them for each batch took a fourteenth of a step."""
-
-
-class PeriodicEmbedding(nn.Module):
-    """Some columns of x as waves: sin(2π · frequency · x + phase), mixed for each column by itself.
-
-    Shape:
-        x: float32 `(…, d_in)` → float32 `(…, n_columns × D_EMBEDDING)`.
-    """
-
-    def __init__(self, columns: Sequence[int], n_frequencies: int) -> None:
-        super().__init__()
-        size = (len(columns), n_frequencies)
-        self.register_buffer("columns", torch.tensor(list(columns), dtype=torch.int64))
-        self.columns: Tensor
-        self.frequencies = nn.Parameter(torch.randn(size) * SIGMA)
-        self.phases = nn.Parameter((torch.rand(size) * 2 - 1) * math.pi)
-        self.mixing = nn.Parameter(torch.randn(*size, D_EMBEDDING) / math.sqrt(n_frequencies))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The mixed waves."""
-        # Rows last: a column's frequency then meets all of its numbers at once, which takes half as long.
-        by_column = x.index_select(-1, self.columns).mul_(2 * math.pi).movedim(-1, 0).flatten(1).unsqueeze(1)
-        angles = (self.frequencies.unsqueeze(-1) * by_column).add_(self.phases.unsqueeze(-1))
-        mixed = torch.bmm(self.mixing.transpose(1, 2), angles.sin())
-        return mixed.flatten(0, 1).t().reshape(*x.shape[:-1], -1)
-
-
-class InputLayer(nn.Module):
-    """A linear layer of each member on inputs that they share; `weight` is float32 `(n_members, d_in, d_out)`.
-
-    `scales`, float32 `(n_members, d_in)` or `(n_members, 1)`, are what a member's inputs are multiplied by; None for 1.
-    Every second member, from the first, also multiplies the last `n_learnt` inputs by `gains`, float32 `(half of
-    n_members rounded up, n_learnt, 1)`, which it learns.
-
-    Shape:
-        x: `(n_samples, d_in)`, or rows of each member's own `(n_members, n_samples, d_in)`; `hidden`, what it is added
-        to in place → `(n_members, n_samples, d_out)`.
-    """
-
-    def __init__(
-        self, n_members: int, d_in: int, d_out: int, *, fan_in: int, scales: Tensor | None = None, n_learnt: int = 0
-    ) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_uniform((n_members, d_in, d_out), fan_in))
-        self.register_buffer("scales", torch.ones(n_members, 1, 1) if scales is None else scales.unsqueeze(-1))
-        self.scales: Tensor
-        self.gains = nn.Parameter(torch.ones(math.ceil(n_members / 2), n_learnt, 1)) if n_learnt else None
-
-    @property
-    def scaled_weight(self) -> Tensor:
-        """`weight` with the scales and gains in it, of its shape."""
-        scales = self.scales
-        if self.gains is not None:
-            scales = scales.clone()
-            scales[::2, -self.gains.shape[1] :] *= self.gains
-        return self.weight * scales
-
-    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """xW + what is there."""
-        return hidden.baddbmm_(x.expand(len(self.weight), -1, -1), self.scaled_weight)
-
-
-class MemberLinear(nn.Module):
-    """A linear layer of each member on its own input; `weight` is float32 `(n_members, d_in, d_out)`.
-
-    Shape:
-        x: `(n_members, n_samples, d_in)` → `(n_members, n_samples, d_out)`.
-    """
-
-    def __init__(self, n_members: int, d_in: int, d_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_uniform((n_members, d_in, d_out), d_in))
-        self.bias = nn.Parameter(_uniform((n_members, 1, d_out), d_in))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """xW + b for each member."""
-        return torch.baddbmm(self.bias, x, self.weight)
-
-
-class SharedDropout(nn.Module):
-    """Dropout with one mask for all members: drawing one for each took longer than their multiplications.
-
-    Masks are drawn ahead, `N_MASKS` rows of them; a batch gets as many in a row as it has, from anywhere among them.
-
-    Shape:
-        x: `(n_members, n_samples, d)` → the same; with `inplace`, x itself.
-    """
-
-    def __init__(self, p: float, *, inplace: bool = False) -> None:
-        super().__init__()
-        self.p = p
-        self.inplace = inplace
-        self._masks: Tensor | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Values kept are scaled up, so that their mean stays."""
-        if not self.training:
-            return x
-        mask = self._mask(x)
-        return x.mul_(mask) if self.inplace else x * mask
-
-    def _mask(self, x: Tensor) -> Tensor:
-        n_rows = x.shape[-2]
-        if n_rows > N_MASKS // 2:
-            return self._draw(n_rows, x)
-        if self._masks is None:
-            self._masks = self._draw(N_MASKS, x)
-        start = int(torch.randint(N_MASKS - n_rows + 1, ()))
-        return self._masks[start : start + n_rows]
-
-    def _draw(self, n_rows: int, x: Tensor) -> Tensor:
-        return torch.rand(n_rows, x.shape[-1], device=x.device).ge_(self.p).div_(1 - self.p)
 
 
 class Ensemble(nn.Module):
@@ -174,11 +65,12 @@ class Ensemble(nn.Module):
         self.first_of_waves = (
             InputLayer(n_members, fan_in - d_in, sizes[0], fan_in=fan_in, scales=of_waves) if waved else None
         )
-        self.first_bias = nn.Parameter(_uniform((n_members, 1, sizes[0]), fan_in))
+        self.first_bias = nn.Parameter(uniform((n_members, 1, sizes[0]), fan_in))
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(pairwise(sizes)):
             layers += _nonlinear(activation, dropout, is_first=index == 0)
-            layers.append(MemberLinear(n_members, before, after))
+            is_last = index == len(hidden_sizes) - 1
+            layers.append((LogitsLayer if is_last else MemberLinear)(n_members, before, after))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -201,7 +93,7 @@ class MemberLoss(nn.CrossEntropyLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 # torch's names
         """The loss."""
-        return cross_entropy(input.flatten(0, 1), target.t().flatten(), self.weight)
+        return functional.cross_entropy(input.mT, target.t(), self.weight, ignore_index=IGNORED)
 
 
 def combine(logits: Tensor) -> Tensor:
@@ -220,8 +112,3 @@ def _nonlinear(activation: Activation, dropout: float, *, is_first: bool) -> lis
     overwrites = is_relu or isinstance(layer, (nn.SiLU, nn.GELU))
     masked = [SharedDropout(dropout, inplace=overwrites)] if dropout else []
     return [*masked, nn.ReLU(inplace=True)] if is_relu else [layer, *masked]
-
-
-def _uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
-    """As torch's Linear begins."""
-    return (torch.rand(shape) * 2 - 1) / math.sqrt(fan_in)

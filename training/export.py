@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from contract.model_file import CLASS_INDEX, LOGITS, PROBABILITIES
 from contract.schema import Schema
-from training.ensemble import D_EMBEDDING, Ensemble, MemberLinear, PeriodicEmbedding, SharedDropout
+from training.ensemble import Ensemble
 from training.export_inputs import Inputs, add_first_layer, add_inputs
 from training.graph import Graph
+from training.member_layers import D_EMBEDDING, LogitsLayer, MemberLinear, PeriodicEmbedding, SharedDropout
 from training.network import Network
 from training.preprocessing import Preprocessing
 
@@ -78,6 +79,9 @@ def _ensemble(graph: Graph, network: Ensemble, inputs: Inputs, preprocessing: Pr
         if isinstance(layer, MemberLinear):
             value = graph.add("MatMul", value, graph.floats(_array(layer.weight)))
             value = graph.add("Add", value, graph.floats(_array(layer.bias)))
+        elif isinstance(layer, LogitsLayer):
+            value = graph.add("MatMul", value, graph.floats(_array(layer.weight.mT)))
+            value = graph.add("Add", value, graph.floats(_array(layer.bias.mT)))
         elif not isinstance(layer, SharedDropout):
             value = _activation(graph, layer, value)
     value = graph.add("ReduceLogSumExp", graph.add("LogSoftmax", value, axis=-1), axes=[0], keepdims=0)

@@ -1,14 +1,18 @@
 """Members side by side answer, learn and are exported as if each stood alone."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from training.ensemble import Ensemble, MemberLoss, PeriodicEmbedding, SharedDropout, combine
+from contract.config import Activation
+from training.ensemble import Ensemble, MemberLoss, combine
 from training.folds import MOST_ROWS, make_folds
 from training.losses import IGNORED
+from training.member_layers import N_MASKS, LogitsLayer, PeriodicEmbedding, SharedDropout
 
 
 def make_ensemble(**options):
@@ -71,6 +75,41 @@ def test_dropout_zeroes_the_same_values_of_all_members_and_keeps_the_mean():
     assert (dropout.eval()(torch.ones(3, 4, 5)) == 1).all()
 
 
+@pytest.mark.parametrize("n_rows", [100, N_MASKS])
+def test_another_batch_gets_another_mask(n_rows):
+    dropout = SharedDropout(0.25)
+    torch.manual_seed(0)
+    first, second = (dropout(torch.ones(1, n_rows, 50)) for _ in range(2))
+    assert (first != second).float().mean().item() == pytest.approx(2 * 0.25 * 0.75, abs=0.05)
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_what_is_overwritten_is_needed_by_no_gradient(activation):
+    gradients = []
+    for inplace in (True, False):
+        ensemble = make_ensemble(activation=activation, dropout=0.5)
+        for module in ensemble.modules():
+            if not inplace and hasattr(module, "inplace"):
+                module.inplace = False
+        x, targets = torch.randn(10, 5), torch.randint(0, 3, (10, 4))
+        MemberLoss()(ensemble(x), targets).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in ensemble.parameters()]))
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_dropout_beside_a_nonlinearity_scales_what_that_answers(activation):
+    torch.manual_seed(0)
+    ensemble = Ensemble(3, (500,), 500, n_members=1, activation=activation, dropout=0.5)
+    ensemble.layers[-1].weight.data = torch.eye(500).unsqueeze(0)
+    ensemble.layers[-1].bias.data.zero_()
+    x = torch.randn(20, 3)
+    dropped, whole = ensemble(x), ensemble.eval()(x)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+    assert kept[whole != 0].float().mean().item() == pytest.approx(0.5, abs=0.05)
+
+
 def test_waves_are_those_of_the_chosen_columns():
     torch.manual_seed(0)
     embedding = PeriodicEmbedding([2], 3)
@@ -80,6 +119,13 @@ def test_waves_are_those_of_the_chosen_columns():
     torch.testing.assert_close(embedding(x), embedding(changed))
     waves = torch.sin(2 * torch.pi * x[:, 2:3] * embedding.frequencies[0] + embedding.phases[0])
     torch.testing.assert_close(embedding(x), waves @ embedding.mixing[0])
+
+
+def test_the_last_layers_gradients_are_those_of_its_answers():
+    layer = LogitsLayer(2, 4, 3).double()
+    x = torch.randn(2, 5, 4, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(layer(x), x @ layer.weight.mT + layer.bias.mT)
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))
 
 
 def test_every_part_of_an_ensemble_gets_a_gradient():

@@ -104,11 +104,9 @@ def combine(logits: Tensor) -> Tensor:
 def _nonlinear(activation: Activation, dropout: float, *, is_first: bool) -> list[nn.Module]:
     """What stands behind a layer. It overwrites what no gradient asks for again, since fetching memory takes its time.
 
-    That is ReLU's input, so dropout comes first there, which is the same; and the output of those whose gradient is a
-    matter of their input.
+    That is ReLU's input, so dropout comes first there, which is the same; and the output of all others but tanh, whose
+    gradient is a matter of that.
     """
     layer = nonlinearity(activation, is_first=is_first)
-    is_relu = isinstance(layer, nn.ReLU)
-    overwrites = is_relu or isinstance(layer, (nn.SiLU, nn.GELU))
-    masked = [SharedDropout(dropout, inplace=overwrites)] if dropout else []
-    return [*masked, nn.ReLU(inplace=True)] if is_relu else [layer, *masked]
+    masked = [SharedDropout(dropout, inplace=not isinstance(layer, nn.Tanh))] if dropout else []
+    return [*masked, nn.ReLU(inplace=True)] if isinstance(layer, nn.ReLU) else [layer, *masked]

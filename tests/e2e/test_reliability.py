@@ -6,6 +6,8 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from bench.promises.disks import fail_the_disk
 from bench.promises.gate import stop_poison
 from bench.promises.jobs import cancel_anywhen, leave_no_orphans, one_at_a_time
@@ -62,5 +64,8 @@ def test_swaps_keep_memory_flat_and_a_leak_is_seen(tmp_path: Path) -> None:
     assert_kept(stay_flat(tmp_path, n_warm_up=5, n_swaps=10, n_leaking=20))
 
 
+@pytest.mark.timeout(600)  # nine jobs
 def test_the_gate_holds_poisoned_candidates_and_passes_a_clean_one(tmp_path: Path) -> None:
-    assert_kept(stop_poison(tmp_path, [read_source("breast_cancer", None)], n_clean=1))
+    # Of the built-in tables the one with most held-out rows: on a few dozen, a single hopeless one of the version that
+    # serves hides what a candidate is worse by.
+    assert_kept(stop_poison(tmp_path, [read_source("digits", None)], n_clean=1))

@@ -77,16 +77,19 @@ def _ensemble(graph: Graph, network: Ensemble, inputs: Inputs, preprocessing: Pr
     value = graph.add("Transpose", value, perm=[1, 0, 2])
     for layer in network.layers:
         if isinstance(layer, MemberLinear):
-            value = graph.add("MatMul", value, graph.floats(_array(layer.weight)))
-            value = graph.add("Add", value, graph.floats(_array(layer.bias)))
+            value = _product(graph, value, layer.weight, layer.bias)
         elif isinstance(layer, LogitsLayer):
-            value = graph.add("MatMul", value, graph.floats(_array(layer.weight.mT)))
-            value = graph.add("Add", value, graph.floats(_array(layer.bias.mT)))
+            value = _product(graph, value, layer.weight.mT, layer.bias.mT)
         elif not isinstance(layer, SharedDropout):
             value = _activation(graph, layer, value)
     value = graph.add("ReduceLogSumExp", graph.add("LogSoftmax", value, axis=-1), axes=[0], keepdims=0)
     value = graph.add("Sub", value, graph.floats(math.log(network.n_members)))
     return value if temperature == 1.0 else graph.add("Div", value, graph.floats(temperature))
+
+
+def _product(graph: Graph, value: str, weight: Tensor, bias: Tensor) -> str:
+    """xW + b for each member; weight `(n_members, d_in, d_out)`, bias `(n_members, 1, d_out)`."""
+    return graph.add("Add", graph.add("MatMul", value, graph.floats(_array(weight))), graph.floats(_array(bias)))
 
 
 def _waves(graph: Graph, embedding: PeriodicEmbedding, inputs: Inputs) -> str:

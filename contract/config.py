@@ -40,7 +40,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 16
     dropout: Annotated[float, Meta(ge=0, le=0.9, description="Share of hidden values zeroed while training.")] = 0.1
     batch_norm: Annotated[bool, Meta(description="Normalise each hidden layer over the batch.")] = False
-    standardize: Annotated[bool, Meta(description="Scale numbers by median and quartiles, held within ±3.")] = True
+    standardize: Annotated[bool, Meta(description="Scale numbers by median and quartiles, logarithmic far out.")] = True
     max_thresholds: Annotated[
         int,
         Meta(

@@ -9,7 +9,8 @@ from onnx import TensorProto
 
 from contract.model_file import X_CAT, X_NUM
 from training.graph import ML_DOMAIN, Graph
-from training.preprocessing import CLIP, SMOOTH_LIMIT, Preprocessing
+from training.preprocessing import Preprocessing
+from training.scaling import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,15 @@ def add_first_layer(
 
 def _scaled(graph: Graph, preprocessing: Preprocessing, missing: str) -> str:
     value = graph.add("Where", missing, graph.floats(preprocessing.fill), X_NUM)
-    if not preprocessing.standardize:
+    scaling = preprocessing.scaling
+    if not scaling:
         return value
-    value = graph.add("Sub", value, graph.floats(preprocessing.shift))
-    value = graph.add("Mul", value, graph.floats(preprocessing.inverse_scale))
-    value = graph.add("Clip", value, graph.floats(-CLIP), graph.floats(CLIP))
-    ratio = graph.add("Div", value, graph.floats(SMOOTH_LIMIT))
-    square = graph.add("Add", graph.add("Mul", ratio, ratio), graph.floats(1))
-    return graph.add("Div", value, graph.add("Sqrt", square))
+    widths = graph.add(
+        "Mul", graph.add("Sub", value, graph.floats(scaling.origin)), graph.floats(scaling.inverse_width)
+    )
+    bent = graph.add("Sub", graph.add("Asinh", widths), graph.floats(scaling.shift))
+    scaled = graph.add("Mul", bent, graph.floats(scaling.inverse_scale))
+    return graph.add("Clip", scaled, graph.floats(-LIMIT), graph.floats(LIMIT))
 
 
 def _with_flags(graph: Graph, preprocessing: Preprocessing, scaled: str, missing: str) -> str:

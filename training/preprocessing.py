@@ -1,12 +1,9 @@
 """Raw column values → the network's inputs: fitted on the train rows, computed in float32 here and in the graph alike.
 
-In this order, side by side: the numbers (missing ones filled, then scaled), a 0/1 indicator for each numeric feature
-that had missing cells, one for each threshold that a number is above (`training.thresholds`; a missing one is above
-none), and for each categorical feature one 0/1 column a category. A category that was not seen, and a missing one where
-none was seen missing, is all zeros.
-
-Numbers are scaled as RealMLP does (Holzmüller et al., Better by Default, 2024): by median and quartiles, which a few
-wild values do not move, and then smoothly held within ±3.
+In this order, side by side: the numbers (missing ones filled, then scaled: `training.scaling`), a 0/1 indicator for
+each numeric feature that had missing cells, one for each threshold that a number is above (`training.thresholds`; a
+missing one is above none), and for each categorical feature one 0/1 column a category. A category that was not seen,
+and a missing one where none was seen missing, is all zeros.
 """
 
 from __future__ import annotations
@@ -18,27 +15,22 @@ import numpy as np
 
 from contract.schema import Schema
 from contract.tensors import Tensors
+from training.scaling import Scaling, find_scaling
 from training.thresholds import NO_THRESHOLDS, Thresholds
 
-SMOOTH_LIMIT = np.float32(3)
-"""x becomes x ÷ √(1 + (x ÷ 3)²): almost itself near 0, never beyond ±3."""
-CLIP = np.float32(1e4)
-"""Before that, where squares still fit float32: ±1e4 and everything beyond it end at ±3."""
 UNKNOWN = -1
 """The slot of a text that has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Fitted constants. `fill`, `shift`, `inverse_scale` are float32 `(n_num,)`; `indicators` int64, column numbers of
-    `x_num`, as is `continuous`, those that take more than two values; `slots` maps for each categorical feature a text
-    to its column among that feature's columns.
+    """Fitted constants. `fill` is float32 `(n_num,)`; `scaling` none where numbers are taken as they are; `indicators`
+    int64, column numbers of `x_num`, as is `continuous`, those that take more than two values; `slots` maps for each
+    categorical feature a text to its column among that feature's columns.
     """
 
     fill: np.ndarray
-    shift: np.ndarray
-    inverse_scale: np.ndarray
-    standardize: bool
+    scaling: Scaling | None
     indicators: np.ndarray
     continuous: np.ndarray
     thresholds: Thresholds
@@ -77,10 +69,8 @@ class Preprocessing:
         """The same of numbers and, for each categorical feature, its texts' slots: int64, `UNKNOWN` for none."""
         missing = np.isnan(x_num)
         numbers = np.where(missing, self.fill, x_num)
-        if self.standardize:
-            with np.errstate(over="ignore"):
-                numbers = np.clip((numbers - self.shift) * self.inverse_scale, -CLIP, CLIP)
-            numbers /= np.sqrt(np.float32(1) + np.square(numbers / SMOOTH_LIMIT))
+        if self.scaling:
+            numbers = self.scaling.apply(numbers)
         one_hot = np.zeros((len(x_num), self.d_categorical), np.float32)
         for column, offset in zip(codes, self.offsets, strict=True):
             known = np.flatnonzero(column >= 0)
@@ -94,21 +84,16 @@ def fit_preprocessing(
     schema: Schema, train: Tensors, *, standardize: bool, thresholds: Thresholds = NO_THRESHOLDS
 ) -> Preprocessing:
     """The constants of the train rows. Missing numbers are filled with the train median."""
-    n_num = train.x_num.shape[1]
-    shift, inverse_scale = np.zeros(n_num), np.ones(n_num)
-    fill, n_distinct = np.zeros(n_num), np.zeros(n_num, np.int64)
+    fill = np.zeros(train.x_num.shape[1], np.float32)
+    n_distinct = np.zeros(len(fill), np.int64)
     for j, column in enumerate(train.x_num.T):
         present = column[~np.isnan(column)].astype(np.float64)
-        values = np.unique(present)
-        n_distinct[j] = len(values)
-        if len(values):
+        n_distinct[j] = len(np.unique(present))
+        if len(present):
             fill[j] = np.median(present)
-            shift[j], inverse_scale[j] = _scaling(present, values)
     return Preprocessing(
-        fill=fill.astype(np.float32),
-        shift=shift.astype(np.float32),
-        inverse_scale=inverse_scale.astype(np.float32),
-        standardize=standardize,
+        fill=fill,
+        scaling=find_scaling(train.x_num) if standardize else None,
         indicators=np.flatnonzero([feature.missing for feature in schema.numeric]).astype(np.int64),
         continuous=np.flatnonzero(n_distinct > 2).astype(np.int64),
         thresholds=thresholds,
@@ -117,19 +102,3 @@ def fit_preprocessing(
             for feature in schema.categorical
         ),
     )
-
-
-def _scaling(present: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """What to subtract and what to multiply by: float64 numbers, and those that are distinct, at least one.
-
-    The median and the distance of the quartiles; where these are one, half the range; for two values, ±1. A feature
-    that is constant, or hardly varies, is scaled by 1.
-    """
-    half_range = (values[-1] - values[0]) / 2
-    if len(values) == 2:
-        shift, scale = values[0] + half_range, half_range
-    else:
-        low, shift, high = np.quantile(present, [0.25, 0.5, 0.75])
-        scale = high - low or half_range
-    varies = scale > 1 / np.finfo(np.float32).max
-    return float(shift), float(1 / scale) if varies else 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.card import Card, Json, ModelFile, Report
@@ -77,7 +77,6 @@ def test_a_card_keeps_the_type_of_a_label(card: Card) -> None:
     assert first.label is True
 
 
-@settings(deadline=None)
 @given(config=st.dictionaries(TEXT, JSON, max_size=4))
 def test_any_json_configuration_comes_back_as_it_was(config: dict[str, Json]) -> None:
     content = msgspec.json.encode({"config": config})
@@ -145,7 +144,6 @@ def test_a_card_cut_short_anywhere_is_a_corrupt_artifact(card: Card) -> None:
             Card.decode(content[:length])
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=200))
 def test_random_bytes_are_a_corrupt_artifact(content: bytes) -> None:
     with pytest.raises(CorruptArtifact):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.card import EpochRecord, Report
@@ -110,7 +110,6 @@ def test_appending_after_a_line_torn_anywhere_drops_it(tmp_path: Path) -> None:
         assert (tmp_path / EVENTS_FILE).read_bytes() == b"".join(lines([before, *after]))
 
 
-@settings(deadline=None)
 @given(told=st.lists(EVENTS, max_size=4), torn=EVENTS, cut=st.floats(0, 1, exclude_max=True), then=EVENTS)
 @example(told=[], torn=Cancelled(time=NOW, by="x" * 9_000), cut=0.99, then=Cancelled(time=NOW, by="x"))
 @example(told=[Staged(time="\r\n", stage="\u2028\x85\0")], torn=staged("\n"), cut=0.5, then=staged("\x1e"))

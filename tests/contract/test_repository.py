@@ -221,7 +221,7 @@ def test_a_file_with_one_bit_flipped_is_corrupt_or_tells_of_the_same_model(root:
         assert (pointer.name, pointer.version, artifact.card.version) == ("iris", 2, 2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(content=st.binary(max_size=100))
 def test_a_pointer_of_random_bytes_is_corrupt(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "random" / "iris"

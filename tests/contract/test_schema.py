@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import CorruptArtifact
@@ -52,7 +52,6 @@ def metadata_with(**changes: object) -> dict[str, str]:
     return {METADATA_KEY: json.dumps(json.loads(text) | changes)}
 
 
-@settings(deadline=None)
 @given(schema=schemas())
 def test_a_schema_comes_back_from_metadata_as_it_was(schema: Schema) -> None:
     back = Schema.from_metadata(schema.to_metadata())

@@ -46,7 +46,6 @@ def bits(x: np.ndarray) -> list[list[int]]:
     return [[-1 if math.isnan(value) else int(np.float32(value).view(np.uint32)) for value in row] for row in x]
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_good_rows_become_the_tensors_that_cell_by_cell_reading_gives(data: st.DataObject) -> None:
     schema = data.draw(schemas())
@@ -75,7 +74,6 @@ def test_good_rows_become_the_tensors_that_cell_by_cell_reading_gives(data: st.D
     }
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_rows_as_objects_in_any_key_order_read_like_rows_as_lists(data: st.DataObject) -> None:
     schema = data.draw(schemas())
@@ -89,7 +87,6 @@ def test_rows_as_objects_in_any_key_order_read_like_rows_as_lists(data: st.DataO
     assert same(reader.read(objects), reader.read(rows))
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_rows_as_tuples_read_like_rows_as_lists(data: st.DataObject) -> None:
     schema = data.draw(schemas())
@@ -99,7 +96,7 @@ def test_rows_as_tuples_read_like_rows_as_lists(data: st.DataObject) -> None:
     assert same(reader.read(some_tuples), reader.read(rows))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_json_value_is_read_or_every_fault_in_it_is_counted(data: st.DataObject) -> None:
     schema = data.draw(schemas())

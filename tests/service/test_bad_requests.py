@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -240,7 +239,6 @@ BODIES = (
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(body=BODIES, name=st.sampled_from(["iris", "penguins", "digits", "flags"]))
 def test_no_body_is_ever_answered_with_a_fault_of_ours(service: Service, body: bytes, name: str) -> None:
     answer = service.post(f"/models/{name}/predict", content=body, headers=JSON)

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.publishing import Publisher
@@ -52,7 +52,6 @@ def outcome(ask, rows):
 @given(TABLES)
 @example([(3e38, None, 3e38, None)])
 @example([(16777217, "Dream", 2**60 + 2**36 + 1, "male")])
-@settings(deadline=None)
 def test_json_and_tensors_are_answered_and_refused_alike(client, rows):
     columns = {name: [row[j] for row in rows] for j, name in enumerate(NAMES)}
     assert outcome(client.predict, list(map(list, rows))) == outcome(client.predict, columns)

@@ -55,14 +55,17 @@ def find_scaling(x_num: np.ndarray) -> Scaling:
     for column, of_number in zip(x_num.T, constants, strict=True):
         present = column[~np.isnan(column)].astype(np.float64)
         if len(present):
-            of_number[:2] = _origin_and_inverse_width(present)
-            of_number[2:] = _middle_and_inverse_spread(np.arcsinh((present - of_number[0]) * of_number[1]))
+            values = np.unique(present)
+            of_number[:2] = _origin_and_inverse_width(present, values)
+            bent, values = (np.arcsinh((x - of_number[0]) * of_number[1]) for x in (present, values))
+            of_number[2:] = _middle_and_inverse_spread(bent, values)
     return Scaling(*np.ascontiguousarray(constants.T))
 
 
-def _origin_and_inverse_width(present: np.ndarray) -> tuple[float, float]:
-    """Of the curve for float64 numbers; of few values, which have thresholds to tell them apart, none is skewed."""
-    values = np.unique(present)
+def _origin_and_inverse_width(present: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Of the curve for float64 numbers and those that are distinct, ascending; few, which have thresholds to tell them
+    apart, are never skewed.
+    """
     lower, low, median, high, upper = np.quantile(present, [TAIL, 0.25, 0.5, 0.75, 1 - TAIL])
     below, above = median - lower, upper - median
     lopsided = abs(above - below) >= LEAST_SKEW * (above + below)
@@ -76,12 +79,11 @@ def _origin_and_inverse_width(present: np.ndarray) -> tuple[float, float]:
     return (float(origin), float(1 / width)) if _fit_float32(origin, width) else (float(median), 1.0)
 
 
-def _middle_and_inverse_spread(bent: np.ndarray) -> tuple[float, float]:
-    """What to subtract and what to multiply by: of float64 numbers, at least one.
+def _middle_and_inverse_spread(bent: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """What to subtract and what to multiply by: of float64 numbers, at least one, and those that are distinct.
 
     The median and the distance of the quartiles; where these are one, half the range; for two values, ±1.
     """
-    values = np.unique(bent)
     half_range = (values[-1] - values[0]) / 2
     if len(values) == 2:
         middle, spread = values[0] + half_range, half_range

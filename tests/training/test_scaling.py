@@ -35,6 +35,14 @@ def test_two_values_lie_evenly_about_zero():
     assert scaled([3] * 9 + [7], [3, 7]).tolist() == pytest.approx([-1, 1], rel=1e-6)
 
 
+def test_one_outlier_moves_the_scale_of_the_others_little():
+    assert abs(scaled([*range(99), 1e30], [98])[0] - scaled(range(100), [98])[0]) < 0.02
+
+
+def test_what_never_varied_is_counted_from_its_value():
+    assert scaled([5] * 9, [5, 6]).tolist() == pytest.approx([0, np.arcsinh(1)])
+
+
 def test_amounts_become_their_logarithms():
     assert np.corrcoef(scaled(AMOUNTS), NORMAL)[0, 1] > 0.999
     lower, upper = np.quantile(scaled(AMOUNTS), [0.05, 0.95])

@@ -14,6 +14,7 @@ from msgspec import Meta
 from contract.errors import InvalidConfig
 
 Activation = Literal["relu", "silu", "silu-relu", "selu", "tanh", "gelu"]
+OptimizerName = Literal["muon", "adam"]
 ScheduleName = Literal["adaptive", "constant"]
 DecisionName = Literal["argmax", "costs", "f1", "balanced_accuracy"]
 PresetName = Literal["default", "reference"]
@@ -64,7 +65,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     accumulation_steps: Annotated[
         int, Meta(ge=1, le=10_000, description="Batches whose gradients add up before one step.")
     ] = 1
-    lr: Annotated[float, Meta(gt=0, le=1e6, description="Step size of Adam, at its largest.")] = 1e-2
+    optimizer: Annotated[
+        OptimizerName,
+        Meta(
+            description="'muon': orthogonal steps for the matrices between hidden units, Adam's for all else; 'adam': "
+            "Adam's for all."
+        ),
+    ] = "muon"
+    lr: Annotated[float, Meta(gt=0, le=1e6, description="Step size, at its largest.")] = 1e-2
     beta2: Annotated[float, Meta(ge=0, lt=1, description="Adam's memory of the size of gradients.")] = 0.95
     schedule: Annotated[
         ScheduleName,
@@ -191,6 +199,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "max_thresholds": 0,
         "max_epochs": 300,
         "batch_size": None,
+        "optimizer": "adam",
         "lr": 0.01,
         "beta2": 0.999,
         "schedule": "constant",

@@ -82,6 +82,11 @@ class Ensemble(nn.Module):
         logits: Tensor = self.layers(hidden)
         return logits
 
+    def hidden_weights(self) -> Sequence[Tensor]:
+        """The matrices between hidden units, which waves are, too: they are learnt."""
+        of_waves = [self.first_of_waves.weight] if self.first_of_waves is not None else []
+        return of_waves + [layer.weight for layer in self.layers if isinstance(layer, MemberLinear)]
+
 
 class MemberLoss(nn.CrossEntropyLoss):
     """Cross entropy over all members' answers at once: the mean of their losses, never the loss of their mean.

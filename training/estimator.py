@@ -18,7 +18,7 @@ from sklearn.utils import Tags, assert_all_finite, check_consistent_length, chec
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from contract.config import Activation, ScheduleName, TrainingConfig, make_config
+from contract.config import Activation, OptimizerName, ScheduleName, TrainingConfig, make_config
 from contract.errors import InvalidData
 from contract.schema import Label
 from training.dataset import frame_tensors
@@ -71,6 +71,7 @@ class LitetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # s
         max_epochs: int = DEFAULTS.max_epochs,
         batch_size: int | Literal["auto"] | None = DEFAULTS.batch_size,
         accumulation_steps: int = DEFAULTS.accumulation_steps,
+        optimizer: OptimizerName = DEFAULTS.optimizer,
         lr: float = DEFAULTS.lr,
         beta2: float = DEFAULTS.beta2,
         schedule: ScheduleName = DEFAULTS.schedule,
@@ -94,6 +95,7 @@ class LitetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # s
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.accumulation_steps = accumulation_steps
+        self.optimizer = optimizer
         self.lr = lr
         self.beta2 = beta2
         self.schedule = schedule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +23,16 @@ class Snapshot:
 class FlatParameters:
     """Views a network's parameters and gradients as two vectors; the network keeps working, and sees every change.
 
-    `weights` is the first part of `vector`, which weight decay shrinks; biases and the like come after it.
+    `weights` is the first part of `vector`, which weight decay shrinks; biases and the like come after it. Before all
+    others come `matrices`, weights that an optimizer moves in another way than the `rest`; their gradients lie in
+    `matrix_gradients`.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        named = sorted(network.named_parameters(), key=lambda pair: not pair[0].endswith("weight"))
+    def __init__(self, network: nn.Module, matrices: Sequence[Tensor] = ()) -> None:
+        first = {id(matrix) for matrix in matrices}
+        named = sorted(
+            network.named_parameters(), key=lambda pair: (id(pair[1]) not in first, not pair[0].endswith("weight"))
+        )
         parameters = [parameter for _, parameter in named]
         n_weights = sum(parameter.numel() for name, parameter in named if name.endswith("weight"))
         by_columns = {
@@ -45,6 +51,10 @@ class FlatParameters:
             parameter.data = view(self.vector[part], parameter).copy_(parameter.detach())
             parameter.grad = view(self.gradient[part], parameter)
             start = part.stop
+        inner = [parameter for parameter in parameters if id(parameter) in first]
+        self.matrices = [parameter.data for parameter in inner]
+        self.matrix_gradients = [parameter.grad for parameter in inner if parameter.grad is not None]
+        self.rest = slice(sum(matrix.numel() for matrix in matrices), None)
 
     def snapshot(self) -> Snapshot:
         """A copy of the network's state."""
@@ -58,7 +68,9 @@ class FlatParameters:
 
 
 class FlatAdam:
-    """Adam (Kingma & Ba, 2015), with decoupled weight decay (Loshchilov & Hutter, 2019), on the one vector.
+    """Adam (Kingma & Ba, 2015), with decoupled weight decay (Loshchilov & Hutter, 2019), on the vector's `rest`.
+
+    The decay is that of all weights.
 
     A step is the operator that torch's fused optimizers call, without what they do around it for each group of
     parameters, which took a tenth of a step. Gradients are cleared in place, since the network's parameters hold views
@@ -68,7 +80,8 @@ class FlatAdam:
     def __init__(self, flat: FlatParameters, *, lr: float, weight_decay: float, beta2: float = 0.999) -> None:
         self._flat = flat
         self._lr, self._weight_decay, self._beta2 = lr, weight_decay, beta2
-        self._mean, self._square = torch.zeros_like(flat.vector), torch.zeros_like(flat.vector)
+        self._vector, self._gradient = flat.vector[flat.rest], flat.gradient[flat.rest]
+        self._mean, self._square = torch.zeros_like(self._vector), torch.zeros_like(self._vector)
         self._n_steps = torch.zeros((), device=flat.vector.device)
 
     def adjust(self, *, lr: float, weight_decay: float) -> None:
@@ -85,7 +98,7 @@ class FlatAdam:
             self._flat.weights.mul_(1 - self._lr * self._weight_decay)
         self._n_steps += 1
         torch._fused_adam_(  # torch.optim wraps it in 40 µs of Python; a test compares the two
-            [self._flat.vector], [self._flat.gradient], [self._mean], [self._square], [], [self._n_steps],
+            [self._vector], [self._gradient], [self._mean], [self._square], [], [self._n_steps],
             lr=self._lr, beta1=BETA1, beta2=self._beta2, weight_decay=0.0, eps=EPSILON, amsgrad=False, maximize=False,
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from contract.card import EpochRecord, StopReason
 from contract.config import TrainingConfig
 from contract.errors import TrainingDiverged
 from training.checks import check_logits, check_samples, check_scalar
-from training.flat import FlatAdam, FlatParameters
+from training.muon import make_optimizer
 from training.network import Evaluation
 from training.schedule import Schedule, entropy_of, rows_per_batch
 from training.stopping import StopRule, is_finite
@@ -163,8 +163,7 @@ def fit(
     n_rows = sum(train.portion_rows)
     batch_size = rows_per_batch(config, n_rows)
     n_steps = sum(count_steps(n, batch_size, config.accumulation_steps) for n in train.portion_rows)
-    flat = FlatParameters(network)
-    optimizer = FlatAdam(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
+    flat, optimizer = make_optimizer(network, config)
     schedule = Schedule(config, entropy=entropy_of(shares), n_rows=n_rows)
     rule = StopRule(
         patience=config.patience,

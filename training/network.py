@@ -60,6 +60,10 @@ class Network(nn.Module):
             x = layer(x)
         return x
 
+    def hidden_weights(self) -> Sequence[Tensor]:
+        """The matrices between hidden units: not the first, which meets the inputs, nor the last."""
+        return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)][1:-1]
+
 
 def nonlinearity(activation: Activation, *, is_first: bool) -> nn.Module:
     """What stands behind a hidden layer, the first one or another."""

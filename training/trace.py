@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from contract.config import TrainingConfig
 from training.loop import Criterion, train_step
+from training.muon import make_optimizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def trace_step(network: nn.Module, criterion: Criterion, config: TrainingConfig,
     """What the first step on this batch does, taken on a copy: the network and torch's randomness stay as they were."""
     trace = StepTrace()
     copied = copy.deepcopy(network).train()
-    optimizer = torch.optim.Adam(copied.parameters(), lr=config.lr)
+    _, optimizer = make_optimizer(copied, config)
     for name, module in copied.named_modules():
         if not list(module.children()):
             module.register_forward_hook(_note_output(trace, f"{name} {type(module).__name__}"))

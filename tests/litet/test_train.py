@@ -61,7 +61,7 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
         "hidden_sizes": "5,6", "activation": "tanh", "dropout": "0.2", "max_thresholds": "4", "max_categories": "2",
         "max_epochs": "2", "batch_size": "all", "accumulation_steps": "2", "lr": "0.1", "weight_decay": "0.5",
         "patience": "none", "valid_fraction": "0.2", "test_fraction": "0.3", "seed": "7", "n_members": "1",
-        "n_frequencies": "0", "beta2": "0.9", "schedule": "constant", "conformal_fraction": "0.1",
+        "n_frequencies": "0", "optimizer": "adam", "beta2": "0.9", "schedule": "constant", "conformal_fraction": "0.1",
         "decision": "costs", "costs": '{"crow": {"owl": 2}, "owl": {"crow": 1}}',
     }  # fmt: skip
     flags = [part for name, text in options.items() for part in (f"--{name.replace('_', '-')}", text)]
@@ -71,8 +71,9 @@ def test_every_option_reaches_the_config(litet, table, tmp_path):
     assert report["config"] == {
         "hidden_sizes": [5, 6], "activation": "tanh", "n_members": 1, "n_frequencies": 0, "dropout": 0.2,
         "batch_norm": True, "standardize": False, "max_thresholds": 4, "max_categories": 2, "max_epochs": 2,
-        "batch_size": None, "accumulation_steps": 2, "lr": 0.1, "beta2": 0.9, "schedule": "constant",
-        "time_budget_s": 99, "weight_decay": 0.5, "patience": None, "class_weights": False, "calibrate": False,
+        "batch_size": None, "accumulation_steps": 2, "optimizer": "adam", "lr": 0.1, "beta2": 0.9,
+        "schedule": "constant", "time_budget_s": 99, "weight_decay": 0.5, "patience": None,
+        "class_weights": False, "calibrate": False,
         "valid_fraction": 0.2, "test_fraction": 0.3, "conformal_fraction": 0.1, "decision": "costs",
         "costs": {"crow": {"owl": 2.0}, "owl": {"crow": 1.0}}, "seed": 7,
     }  # fmt: skip

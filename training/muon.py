@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from contract.config import TrainingConfig
 from training.ensemble import Ensemble
@@ -34,6 +35,8 @@ STEPS_BETWEEN = 4
 """One whitening serves so many steps, since momentum turns slowly: a new one each time takes as long as half a step."""
 FIRST_STEPS = 50
 """In which momentum turns faster, and each has its own."""
+WIDEST = 256
+"""Of a matrix' short side: beyond, a whitening would take longer than the rest of its steps, and Adam moves it."""
 TINY = 1e-20
 """Keeps what is made of a gradient of zeros finite."""
 
@@ -71,7 +74,7 @@ class _Stack:
         ahead = self._gradient.lerp(self._momentum, MOMENTUM)
         if renew or self._whitening is None:
             self._whitening = find_whitening(ahead)
-        self._matrices.sub_(whiten(ahead, self._whitening), alpha=lr * self._size)
+        self._matrices.sub_(_limited(whiten(ahead, self._whitening)), alpha=lr * self._size)
 
 
 def find_whitening(matrices: Tensor) -> Tensor:
@@ -100,9 +103,16 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> tuple[FlatPara
     matrices: Sequence[Tensor] = ()
     kind = FlatAdam
     if config.optimizer == "muon" and isinstance(network, Network | Ensemble):
-        matrices, kind = network.hidden_weights(), FlatMuon
+        matrices = [weight for weight in network.hidden_weights() if min(weight.shape[-2:]) <= WIDEST]
+        kind = FlatMuon
     flat = FlatParameters(network, matrices)
     return flat, kind(flat, lr=config.lr, weight_decay=config.weight_decay, beta2=config.beta2)
+
+
+def _limited(steps: Tensor) -> Tensor:
+    """None is larger than an orthogonal matrix: that of a sudden gradient would be, which a whitening has not met."""
+    most = math.sqrt(min(steps.shape[1:]))
+    return steps.mul_((most / vector_norm(steps, dim=(1, 2), keepdim=True)).clamp_(max=1))
 
 
 def _is_tall(matrices: Tensor) -> bool:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from contract.config import TrainingConfig
 
-FEWEST_EPOCHS = 12
+FEWEST_EPOCHS = 10
 MORE_EPOCHS = 32
-"""A table that nothing explains gets 12 epochs, one that everything explains 32 more."""
+"""A table that nothing explains gets 10 epochs, one that everything explains 32 more."""
 FEWEST_STEPS = 1_000
 """Small tables get more epochs, so that there are so many steps."""
 WARM_UP_STEPS = 20

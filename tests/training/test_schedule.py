@@ -6,6 +6,7 @@ import torch
 from contract.config import make_config
 from training.schedule import (
     DECAY_POWER,
+    FEWEST_EPOCHS,
     FEWEST_STEPS,
     LATER,
     LATER_ROWS,
@@ -64,9 +65,13 @@ def test_a_later_epoch_is_the_better_one_where_the_step_size_falls_the_more_so_t
 
 def test_what_nothing_explains_ends_sooner_and_is_held_back_more():
     noisy, clear = Steps(), Steps()
-    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), noisy, losses=[1.0])
-    run(Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), clear, losses=[0.1])
-    assert len(noisy.lr) == 1200
+    run(
+        Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), noisy, losses=[1.0], steps_per_epoch=200
+    )
+    run(
+        Schedule(make_config(weight_decay=0.8), entropy=1.0, n_rows=MANY_ROWS), clear, losses=[0.1], steps_per_epoch=200
+    )
+    assert len(noisy.lr) == 200 * FEWEST_EPOCHS
     assert len(clear.lr) > 2.5 * len(noisy.lr)
     assert noisy.weight_decay[-1] == 0.8
     assert clear.weight_decay[-1] == pytest.approx(0.8 * 0.1**DECAY_POWER)

@@ -18,8 +18,8 @@ from torch import Tensor
 from contract.config import TrainingConfig
 
 FEWEST_EPOCHS = 10
-MORE_EPOCHS = 32
-"""A table that nothing explains gets 10 epochs, one that everything explains 32 more."""
+MORE_EPOCHS = 30
+"""A table that nothing explains gets 10 epochs, one that everything explains 30 more."""
 FEWEST_STEPS = 1_000
 """Small tables get more epochs, so that there are so many steps."""
 WARM_UP_STEPS = 20

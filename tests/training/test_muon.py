@@ -71,9 +71,8 @@ def test_singular_values_come_near_one_and_their_vectors_stay(shape, size):
 
 
 def test_each_member_is_made_orthogonal_by_itself():
-    matrices = torch.randn(3, 9, 7, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e-3, 1, 1e3]).view(
-        3, 1, 1
-    )
+    sizes = torch.tensor([[[1e-3]], [[1.0]], [[1e3]]])
+    matrices = torch.randn(3, 9, 7, generator=torch.Generator().manual_seed(0)) * sizes
     together = orthogonalize(matrices)
     for matrix, one in zip(matrices, together, strict=True):
         torch.testing.assert_close(orthogonalize(matrix.unsqueeze(0))[0], one, atol=1e-5, rtol=0)

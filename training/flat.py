@@ -24,8 +24,7 @@ class FlatParameters:
     """Views a network's parameters and gradients as two vectors; the network keeps working, and sees every change.
 
     `weights` is the first part of `vector`, which weight decay shrinks; biases and the like come after it. Before all
-    others come `matrices`, weights that an optimizer moves in another way than the `rest`; their gradients lie in
-    `matrix_gradients`.
+    others come `matrices`, weights that an optimizer moves in another way than the `rest`, each beside its gradient.
     """
 
     def __init__(self, network: nn.Module, matrices: Sequence[Tensor] = ()) -> None:
@@ -44,16 +43,16 @@ class FlatParameters:
         self.vector = parameters[0].new_empty(sum(parameter.numel() for parameter in parameters))
         self.gradient = torch.zeros_like(self.vector)
         self.weights = self.vector[:n_weights]
+        self.matrices: list[tuple[Tensor, Tensor]] = []
         start = 0
         for parameter in parameters:
             view = _view_by_columns if parameter in by_columns else Tensor.view_as
             part = slice(start, start + parameter.numel())
             parameter.data = view(self.vector[part], parameter).copy_(parameter.detach())
-            parameter.grad = view(self.gradient[part], parameter)
+            parameter.grad = gradient = view(self.gradient[part], parameter)
+            if id(parameter) in first:
+                self.matrices.append((parameter.data, gradient))
             start = part.stop
-        inner = [parameter for parameter in parameters if id(parameter) in first]
-        self.matrices = [parameter.data for parameter in inner]
-        self.matrix_gradients = [parameter.grad for parameter in inner if parameter.grad is not None]
         self.rest = slice(sum(matrix.numel() for matrix in matrices), None)
 
     def snapshot(self) -> Snapshot:

@@ -67,14 +67,19 @@ class InputLayer(nn.Module):
     @property
     def scaled_weight(self) -> Tensor:
         """`weight` with the scales and gains in it, of its shape."""
-        weight = self.weight * self.scales
-        if self.gains is not None:
-            weight[::2, -self.gains.shape[1] :] *= self.gains
-        return weight
+        return self.weight * self._scales_and_gains()
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
         """xW + what is there."""
         return hidden.baddbmm_(x.expand(len(self.weight), -1, -1), self.scaled_weight)
+
+    def _scales_and_gains(self) -> Tensor:
+        """In one small tensor first: gradients then go through the weights but once."""
+        if self.gains is None:
+            return self.scales
+        factors = self.scales.expand(-1, self.weight.shape[1], -1).clone()
+        factors[::2, -self.gains.shape[1] :].mul_(self.gains)
+        return factors
 
 
 class MemberLinear(nn.Module):

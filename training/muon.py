@@ -46,9 +46,7 @@ class FlatMuon(FlatAdam):
 
     def __init__(self, flat: FlatParameters, *, lr: float, weight_decay: float, beta2: float = 0.999) -> None:
         super().__init__(flat, lr=lr, weight_decay=weight_decay, beta2=beta2)
-        self._stacks = [
-            _Stack(matrix, gradient) for matrix, gradient in zip(flat.matrices, flat.matrix_gradients, strict=True)
-        ]
+        self._stacks = [_Stack(matrices, gradient) for matrices, gradient in flat.matrices]
         self._n_taken = 0
 
     def step(self) -> None:

@@ -203,7 +203,7 @@ def test_the_config_decides(preset, kind, n_matrices):
 def test_matrices_that_are_too_wide_to_whiten_get_adam():
     network = Network(4, [WIDEST + 1, WIDEST + 1, WIDEST, 2], 3, activation="relu")
     flat, _ = make_optimizer(network, make_config())
-    assert [tuple(matrix.shape) for matrix in flat.matrices] == [(WIDEST, WIDEST + 1), (2, WIDEST)]
+    assert [tuple(matrix.shape) for matrix, _ in flat.matrices] == [(WIDEST, WIDEST + 1), (2, WIDEST)]
 
 
 def test_a_sudden_gradient_of_one_member_is_no_larger_step_and_the_others_stay_as_large():
@@ -213,15 +213,15 @@ def test_a_sudden_gradient_of_one_member_is_no_larger_step_and_the_others_stay_a
     generator = torch.Generator().manual_seed(0)
     for _ in range(FIRST_STEPS + STEPS_BETWEEN - 1):
         flat.gradient.copy_(torch.randn(flat.gradient.shape, generator=generator))
-        before = [matrix.clone() for matrix in flat.matrices]
+        before = [matrix.clone() for matrix, _ in flat.matrices]
         optimizer.step()
-    usual = [(matrix - was).square().mean(dim=(1, 2)) for matrix, was in zip(flat.matrices, before, strict=True)]
+    usual = [(matrix - was).square().mean(dim=(1, 2)) for (matrix, _), was in zip(flat.matrices, before, strict=True)]
     flat.gradient.copy_(torch.randn(flat.gradient.shape, generator=generator))
-    for gradient in flat.matrix_gradients:
+    for _, gradient in flat.matrices:
         gradient[0] *= 1e4
-    before = [matrix.clone() for matrix in flat.matrices]
+    before = [matrix.clone() for matrix, _ in flat.matrices]
     optimizer.step()
-    for matrix, was, size in zip(flat.matrices, before, usual, strict=True):
+    for (matrix, _), was, size in zip(flat.matrices, before, usual, strict=True):
         sudden, other = (matrix - was).square().mean(dim=(1, 2))
         assert sudden.sqrt() <= LR * STEP_RMS * 1.001
         assert other > 0.5 * size[1]
